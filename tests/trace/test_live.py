@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import select
@@ -19,9 +20,12 @@ from browser_kit import NEEDS_BROWSER, browser
 from trace_kit import ROOT, python
 from winsock_kit import LIMIT_SECONDS
 
+from winsock.trace import live_programs
 from winsock.trace.live import chosen_view, main
-from winsock.trace.live_programs import command_words
+from winsock.trace.live_programs import Printed, StartedProgram, command_words
+from winsock.trace.live_rows import Row
 from winsock.trace.live_terminal import LineView
+from winsock.trace.live_watch import Watch
 
 # The server writes its port to a file before it listens; it answers until a client sends "end".
 SERVER = """\
@@ -151,13 +155,89 @@ def test_the_exit_code_says_that_a_program_failed(folder: Path) -> None:
     (folder / "bad.py").write_text("raise SystemExit('no market today')", encoding="ascii")
     done = python("-m", "winsock.trace", "live", "bad.py", cwd=folder)
     assert done.returncode == 1
-    assert done.stdout.endswith("> no market today\n")
+    output, end = done.stdout.splitlines()
+    assert output.endswith(" bad            > no market today")
+    assert end.endswith(" bad          ! ended with exit code 1")
+
+
+def test_a_program_without_calls_has_its_own_name(folder: Path) -> None:
+    (folder / "quiet.py").write_text("print('hello')", encoding="ascii")
+    done = python("-m", "winsock.trace", "live", "quiet.py", "--lines", "B=quiet.py", cwd=folder, check=True)
+    lines = [line.split(maxsplit=1)[1] for line in done.stdout.splitlines()]
+    assert [line for line in lines if line.startswith("quiet ")] == [
+        "quiet          > hello",
+        "quiet          ended with exit code 0",
+    ]
+    assert [line for line in lines if line.startswith("B ")] == [
+        "B              > hello",
+        "B              ended with exit code 0",
+    ]
+
+
+@pytest.mark.posix_only(reason="a process kills itself with a signal")
+def test_the_lines_name_the_signal_that_ended_a_program(folder: Path) -> None:
+    (folder / "bad.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", encoding="ascii")
+    done = python("-m", "winsock.trace", "live", "bad.py", cwd=folder)
+    assert done.returncode == 1
+    assert done.stdout.endswith(" bad          ! ended by SIGKILL\n")
+
+
+@NEEDS_CTRL_C
+def test_ctrl_c_is_no_error_of_a_program(folder: Path) -> None:
+    code = "import signal\nsignal.signal(signal.SIGTERM, signal.default_int_handler)\nfrom ctypes import c_int\n"
+    (folder / "server.py").write_text(code + SERVER, encoding="ascii")
+    with live(folder, "server.py") as running:
+        running.wait_for(r"accept\(\d+\) waits")
+        assert running.end() == 0
+    (call,) = [line for line in running.lines if "KeyboardInterrupt" in line]
+    assert re.search(r" server +accept\(.* raised KeyboardInterrupt", call)
+    assert re.search(r" server +ended (by SIGINT|with exit code)", running.lines[-1])
+    assert not any(" ! " in line for line in running.lines)
+
+
+@NEEDS_CTRL_C
+def test_the_lines_say_that_a_trace_does_not_exist_yet(folder: Path) -> None:
+    with live(folder, "client.jsonl", "server.py") as running:
+        running.wait_for("client.jsonl: does not exist yet$")
+        running.wait_for("server .* listen")
+        assert running.end() == 0
+    assert [line for line in running.lines if ".jsonl: " in line] == ["client.jsonl: does not exist yet\n"]
 
 
 def test_a_program_that_does_not_exist_is_an_error(folder: Path) -> None:
     done = python("-m", "winsock.trace", "live", "--run", "no-such-program x", cwd=folder)
     assert done.returncode == 2
     assert "no-such-program x: cannot be started: " in done.stderr
+
+
+def test_the_first_lines_of_a_program_that_prints_too_fast_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_programs, "_MAX_LINES", 10)
+    words = [sys.executable, "-c", "for number in range(30): print(number)"]
+    program = StartedProgram("-c", words, tmp_path / "trace")
+    program.start()
+    assert program.wait(time.monotonic() + LIMIT_SECONDS)
+    program.close()
+    lines = program.take_output()
+    assert [(line.text, line.omitted) for line in lines] == [
+        ("20", 20),
+        *((str(number), 0) for number in range(21, 30)),
+    ]
+    assert program.take_output() == []
+
+
+def test_lines_of_output_that_are_left_out_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[Row] = []
+    watch = Watch(rows.append)
+    watch.start(StartedProgram("x.py", ["x.py"], tmp_path / "trace"), None, 100)
+    monkeypatch.setattr(StartedProgram, "start", lambda program: None)
+    monkeypatch.setattr(StartedProgram, "take_output", lambda program: [Printed(5, "last", 20)])
+    watch.poll()
+    assert [(row.kind, row.name, row.text) for row in rows] == [
+        ("note", "x", "20 lines of output are left out: too many at once"),
+        ("output", "x", "> last"),
+    ]
 
 
 def test_traces_can_be_kept_for_a_picture(folder: Path) -> None:
@@ -272,6 +352,7 @@ def terminal(folder: Path, request: pytest.FixtureRequest) -> Iterator[Terminal]
 @pytest.mark.posix_only(reason="pseudo terminals")
 @pytest.mark.parametrize("terminal", [{}, {"NO_COLOR": "1"}], indirect=True)
 def test_on_a_terminal_the_programs_are_side_by_side_until_ctrl_c(terminal: Terminal) -> None:
+    terminal.wait_for(b"exit code 0")  # of the client
     terminal.wait_for(b"waits 1.")
     alternate = terminal.output
     assert b"\x1b[?1049h" in alternate
@@ -324,6 +405,27 @@ def test_an_open_page_shows_new_calls(folder: Path, tmp_path: Path) -> None:
 
 
 @NEEDS_CTRL_C
+@NEEDS_BROWSER[1]
+def test_an_open_page_follows_its_title_and_the_time_of_a_call_that_waits(folder: Path, tmp_path: Path) -> None:
+    with live(folder, "client.jsonl", "server.py", "--page") as running:
+        url = running.wait_for(r"http://127\.0\.0\.1:\d+/")
+        with browser(tmp_path) as page:
+            page.open(url)
+            page.wait_for("document.body.innerText.includes('accept')")
+            assert page.text("h1") == "server"
+            page.value("select(data.count - 1)")
+            for _ in range(2):
+                waited = page.text("#details")
+                page.wait_for(f"document.querySelector('#details').innerText !== {json.dumps(waited)}")
+                assert "has not returned for " in page.text("#details")
+            python("-m", "winsock.trace", "-o", "client.jsonl", "client.py", "hello", cwd=folder, check=True)
+            page.wait_for("document.querySelector('h1').innerText === 'client and server'")
+            assert page.value("document.title") == "client and server"
+            assert page.text("#details h2") == "accept"
+            assert page.problems == []
+
+
+@NEEDS_CTRL_C
 def test_a_port_that_is_in_use_is_an_error(folder: Path) -> None:
     with live(folder, "server.py", "--page") as running:
         port = running.wait_for(r"(?<=127\.0\.0\.1:)\d+")
@@ -342,6 +444,7 @@ def test_a_port_that_is_in_use_is_an_error(folder: Path) -> None:
         ([], "nothing to watch: name a trace, or a program such as server.py"),
         (["no.py"], "no such file: 'no.py'"),
         (["x.jsonl", "8080"], "no such file: '8080'; a port is given with --port 8080"),
+        (["x.jsonl", "."], "a folder: '.'; name a trace, or a program such as server.py"),
         (["x.jsonl", "--traces", "a%p"], "invalid folder: 'a%p': %p in the name of a trace is replaced"),
         (["--run", ""], "invalid command: '': no program"),
         (["--run", "x 'y"], 'invalid command: "x \'y": No closing quotation'),
@@ -352,6 +455,17 @@ def test_what_cannot_be_watched_is_an_error(
 ) -> None:
     assert main(arguments) == 2
     assert capsys.readouterr().err == f"python -m winsock.trace live: error: {message}\n"
+
+
+@pytest.mark.posix_only(reason="opens a device as a file")
+def test_a_device_cannot_be_watched(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([os.devnull]) == 2
+    assert f"error: a device or pipe: '{os.devnull}'; name a trace, or a program" in capsys.readouterr().err
+
+
+def test_files_may_follow_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["x.jsonl", "--lines", "no.py"]) == 2
+    assert "error: no such file: 'no.py'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,7 @@ def test_a_file_of_many_programs_keeps_the_last_ones(followed: Followed, monkeyp
         followed.write(HEAD | {"pid": pid}, call(1, pid=pid))
     followed.poll()
     assert [program.lane.pid for program in followed.file.programs] == [4, 5]
+    assert followed.file.forgotten == 3
 
 
 def test_a_long_file_is_read_in_pieces(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:

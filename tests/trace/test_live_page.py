@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +16,10 @@ from typing import Any
 import pytest
 from winsock_kit import LIMIT_SECONDS
 
-from winsock.trace import live_page
+from winsock.trace import live_page, live_watch
 from winsock.trace.live_page import PageServer
 from winsock.trace.live_watch import Watch
+from winsock.trace.sinks import CLOCK
 
 HEAD = {"trace": 1, "backend": "compat", "pid": 1, "argv": ["server.py"], "t": 5, "wall": 7}
 CALL = {"n": 1, "t": 9, "d": 5, "pid": 1, "thread": "", "call": "listen", "args": {}, "result": 0, "text": "listen()"}
@@ -108,6 +113,62 @@ def test_the_page_is_one_document_with_the_calls_so_far(served: Served) -> None:
     assert b"<title>server</title>" in body
     assert b"connect-src &#x27;self&#x27;" in body or b"connect-src 'self'" in body
     assert b"listen()" in body
+
+
+def test_the_data_have_the_title_of_the_page(served: Served) -> None:
+    empty = served.data(0)
+    assert empty
+    assert empty["title"] == "live"
+    served.write(HEAD, CALL, HEAD | {"pid": 2, "argv": ["client.py"]})
+    data = served.data(0)
+    assert data
+    assert data["title"] == "server and client"
+
+
+def test_a_call_that_has_not_returned_lasts_until_now(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_watch, "_WAIT_PERIOD", 0)
+    start = CLOCK() - 6 * 10**9
+    head = HEAD | {"pid": os.getpid(), "t": start, "wall": time.time_ns() - 6 * 10**9}
+    begun = {"begun": 1, "t": start, "pid": os.getpid(), "thread": "", "call": "accept", "text": "accept(4, "}
+    served.write(head, begun)
+    before = _wait(served)
+    assert before >= 6 * 10**9
+    assert before <= CLOCK() - start
+    served.watch.poll()
+    assert _wait(served) > before
+    served.write(CALL | {"pid": os.getpid(), "t": start, "d": 3, "call": "accept"})
+    assert _wait(served) == 3
+    version = served.watch.version
+    served.watch.poll()
+    assert served.watch.version == version
+
+
+def _wait(served: Served) -> int:
+    """How long the only call lasts, in nanoseconds."""
+    data = served.data(0)
+    assert data
+    (start,), (end,) = data["columns"]["start"], data["columns"]["end"]
+    return int(end - start)
+
+
+@pytest.mark.posix_only(reason="on Windows it is not known whether a process has ended")
+def test_a_call_of_a_program_that_was_killed_lasts_until_its_last_call(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_watch, "_WAIT_PERIOD", 0)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    start = CLOCK()
+    head = HEAD | {"pid": ended.pid, "t": start, "wall": time.time_ns()}
+    begun = {"begun": 1, "t": start, "pid": ended.pid, "thread": "", "call": "accept", "text": "accept(4, "}
+    served.write(head, begun, CALL | {"n": 2, "pid": ended.pid, "t": start + 5, "d": 2})
+    data = served.data(0)
+    assert data
+    place = data["columns"]["n"].index(1)
+    assert data["columns"]["end"][place] - data["columns"]["start"][place] == 7
+    version = served.watch.version
+    served.watch.poll()
+    assert served.watch.version == version
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from winsock.trace import live_files
+from winsock.trace.live import notes_of
 from winsock.trace.live_rows import Row
 from winsock.trace.live_terminal import LineView, Note, screen
 from winsock.trace.live_watch import Watch
@@ -99,6 +100,23 @@ def test_an_error_has_a_mark(watched: Watched, pair: tuple[Path, Path]) -> None:
     lines = watched.screen()
     assert lines[0] == "2 programs  1 call  1 error"
     assert lines[2] == "   0.000 ! recv WSAECONNRESET (4)"
+
+
+def test_ctrl_c_and_sys_exit_are_no_errors(watched: Watched, pair: tuple[Path, Path]) -> None:
+    watched.call(pair[0], 1, "accept()", args={"s": 4}, raised="KeyboardInterrupt: ")
+    watched.call(pair[1], 2, "recv()", args={"s": 4}, raised="SystemExit: 1")
+    watched.call(pair[1], 3, "recv()", args={"s": 4}, raised="TypeError: x")
+    assert [(row.kind, row.brief) for row in watched.rows] == [
+        ("call", "accept KeyboardInterrupt (4)"),
+        ("call", "recv SystemExit (4)"),
+        ("error", "recv TypeError (4)"),
+    ]
+    assert watched.screen()[0] == "2 programs  3 calls  1 error"
+
+
+def test_a_line_of_a_program_without_a_trace_has_its_name(watched: Watched, pair: tuple[Path, Path]) -> None:
+    watched.watch.rows.output(WALL, None, "hello", "quiet")
+    assert watched.screen()[2] == "   0.000 quiet: > hello"
 
 
 def test_a_call_that_waits_is_shown_with_its_time(watched: Watched, pair: tuple[Path, Path]) -> None:
@@ -236,6 +254,18 @@ def test_a_call_in_a_trace_that_is_read_late_does_not_wait(
     watched.call(pair[0], 2, "listen()")
     view.update(watched.watch, [])
     assert "waits" not in stream.getvalue() + "".join(watched.screen())
+
+
+def test_a_trace_of_too_many_programs_has_a_note(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = watched.program("first")
+    monkeypatch.setattr(live_files, "MAX_PROGRAMS", 2)
+    assert notes_of(watched.watch, "") == []
+    for pid in (7, 8):
+        head = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
+        watched.write(path, head | {"pid": pid})
+    (note,) = notes_of(watched.watch, "")
+    assert note.text.endswith("1.jsonl: only the last 50 programs of this trace are shown")
+    assert note.more == "; 1 are left out"
 
 
 def test_a_note_is_one_plain_line() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ from page_window_kit import Show, rows, select, show, window
 from trace_kit import drawn, talk
 
 from winsock.trace.page import page, page_data
+from winsock.trace.timeline import Timeline
 
 __all__ = ["drawn", "show", "talk", "window"]
 
@@ -54,6 +56,17 @@ _PAIRS = (
 def drawn_texts(opened: Page, kind: str) -> list[str]:
     """The texts of this class in the picture."""
     found: list[str] = opened.value(f"[...document.querySelectorAll('#svg .{kind}')].map(node => node.textContent)")
+    return found
+
+
+def cut_times(opened: Page) -> list[str]:
+    """The times of which a part is outside of the window, or covered by the first lane."""
+    found: list[str] = opened.value(
+        """[...document.querySelectorAll("#svg .time, #svg .paused")].filter(node => {
+          const box = node.getBoundingClientRect(), lane = document.querySelector("line[data-lane]");
+          return box.left < 0 || box.right > lane.getBoundingClientRect().left - 16;
+        }).map(node => node.textContent)"""
+    )
     return found
 
 
@@ -102,6 +115,62 @@ def test_a_bar_is_as_long_as_its_call_took(show: Show) -> None:
     assert all(height < 22 for height in heights[:-1])
     select(opened, "client_1: recv(")
     assert "70 µs" in opened.text("#details")
+
+
+@pytest.mark.parametrize("threads", [5, 9])
+def test_bars_of_many_threads_of_a_program_do_not_overlap(show: Show, threads: int) -> None:
+    talk = Conversation(1)
+    for number in range(threads):
+        record = talk.call(0, "recv", s=256, buf="<512 bytes>", len=512, flags=0, thread=f"Thread-{number}")
+        # Each call waits while the other threads begin theirs.
+        record["d"] = 1_000_000
+    # A later thread gets a place that is free.
+    talk.time = 2_000_000
+    talk.call(0, "recv", 50_000, s=256, buf="<512 bytes>", len=512, flags=0, thread="late")
+    opened = show("", talk.timeline())
+    bars = opened.value(
+        "[...document.querySelectorAll('.mark .bar')].map(bar => (box => [box.left, box.right])"
+        "(bar.getBoundingClientRect()))"
+    )
+    together, late = sorted(bars[:threads]), bars[threads]
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(together))
+    assert together[0] == late
+    assert together[-1][1] < opened.value("document.querySelector('#svg .label').getBoundingClientRect().left")
+
+
+@pytest.mark.parametrize("view", ["order", "time"])
+def test_the_bar_of_a_call_that_waits_leaves_the_call_before_it_visible(show: Show, view: str) -> None:
+    talk = Conversation(2)
+    talk.call(0, "listen", 4_000, 10**6, s=256, backlog=5)
+    begin = 4_001
+    talk.connect(1)
+    accept = talk.lanes[0].records[-1]
+    accept["d"], accept["t"] = talk.time - begin, begin
+    opened = show(f"view={view}", talk.timeline())
+    (listen, _, _, accept_bar) = opened.value(
+        "[...document.querySelectorAll('.mark .bar')].map(bar => (box => [box.top, box.bottom])"
+        "(bar.getBoundingClientRect()))"
+    )
+    assert accept_bar[1] - accept_bar[0] > 40
+    assert listen[1] < accept_bar[0]
+    heads = "document.querySelector('.arrow.connection .seen')"
+    assert opened.value(f"{heads}.getPointAtLength({heads}.getTotalLength()).x") > opened.value(
+        "document.querySelectorAll('.mark .bar')[3].x.baseVal.value + 8"
+    )
+
+
+def test_a_narrow_page_marks_names_that_are_cut_and_shows_the_legend(show: Show, drawn: Timeline) -> None:
+    opened = show()
+    opened.size(400, 800)
+    names = {event.call for event in drawn.events}
+    for label in drawn_texts(opened, "label"):
+        name = re.split(r"[( ]", label)[0]
+        assert name in names or name.endswith("\u2026"), label
+    assert "WSAStart\u2026 = 0" not in drawn_texts(opened, "label")
+    for part in ("error", "found nothing to do", "connection", "datagram"):
+        assert part in opened.text("#legend")
+    assert opened.value("document.documentElement.scrollWidth") <= 400
+    assert opened.value("document.getElementById('legend').getBoundingClientRect().bottom") <= 800
 
 
 def test_the_heads_of_the_lanes_stay_visible(show: Show) -> None:
@@ -159,7 +228,23 @@ def test_times_are_shown_to_the_microsecond(show: Show) -> None:
     assert drawn_texts(opened, "time") == ["0", "+14 µs", "+104 µs", "+10 µs", "+17 µs"]
     opened.value("clock.value = 'day', clock.dispatchEvent(new Event('change')), 0")
     opened.drawn()
-    assert all(re.fullmatch(r"\d\d:\d\d\.\d{6}", text) for text in drawn_texts(opened, "time"))
+    assert all(re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6}", text) for text in drawn_texts(opened, "time"))
+    assert cut_times(opened) == []
+
+
+@pytest.mark.parametrize("width", [1400, 400])
+@pytest.mark.parametrize("clock", ["first", "previous", "day"])
+@pytest.mark.parametrize("view", ["order", "time"])
+def test_the_column_of_the_times_is_as_wide_as_its_longest_text(show: Show, width: int, clock: str, view: str) -> None:
+    talk = Conversation(2)
+    talk.connect(1)
+    talk.message(1, "x", 3_000, 123_456 * 10**9)
+    talk.message(1, "x")
+    opened = show(f"view={view}&clock={clock}", talk.timeline())
+    opened.size(width, 800)
+    assert len(drawn_texts(opened, "time")) >= 7
+    assert cut_times(opened) == []
+    assert opened.value(OVERLAPS) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import re
+
 from browser_kit import NEEDS_BROWSER, Page
-from page_kit import conversation
+from page_kit import Conversation, conversation
 from page_window_kit import Show, arrow_count, rows, select, show, window
 from trace_kit import drawn, talk
 
@@ -57,6 +60,99 @@ def test_search_counts_the_matches_and_goes_to_the_next_and_previous_one(show: S
     opened.type("nothing like this")
     assert opened.text("#found") == "0"
     opened.wait_for("location.hash.includes('q=nothing+like+this')")
+
+
+def test_search_finds_what_the_details_show(show: Show) -> None:
+    talk = Conversation(2)
+    talk.connect(1)
+    talk.message(1, "x" * 100 + "Needle\r\n")
+    talk.call(0, "recv", s=256, buf="<512 bytes>", len=512, flags=0, thread="reader-7")
+    for record in (record for lane in talk.lanes for record in lane.records):
+        # The text of a call has only the first bytes.
+        record["text"] = record["text"].replace("x" * 68 + "Needle\r\n", "...")
+    talk.lanes[0].records[0]["source"]["line"] = 77
+    opened = show("", talk.timeline())
+    queries = {
+        "needle": 2, "e\r": 2, "0d 0a": 2, "d0 a": 0, "78 4e 65": 2, "reader-7": 1, "server.py:77": 1, "server.py": 3,
+        "server": 0, "read": 1, "50001": 4, "no such text": 0,
+    }  # fmt: skip
+    for query, count in queries.items():
+        opened.value(f"search({query!r}), 0")
+        assert opened.text("#found") == str(count), query
+
+
+def test_a_failed_call_is_shown_also_if_its_kind_is_hidden_at_first(show: Show) -> None:
+    talk = Conversation(2)
+    talk.call(0, "htons", hostshort=1)
+    talk.call(0, "gethostbyname", name="nowhere", error="WSAHOST_NOT_FOUND")
+    opened = show("", talk.timeline())
+    assert [row.split("(")[0] for row in rows(opened)] == ["server: gethostbyname"]
+    opened.press("e")
+    assert "WSAHOST_NOT_FOUND" in chosen(opened)
+    opened.value("change({hidden: new Set([0])}), 0")
+    assert rows(opened) == []
+
+
+def test_the_end_of_a_program_is_no_error(show: Show) -> None:
+    talk = Conversation(2)
+    for end in ("KeyboardInterrupt", "SystemExit: 2", "ValueError: x"):
+        record = talk.call(0, "accept", s=256)
+        record["raised"], record["text"] = end, f"accept(256) raised {end}"
+        del record["result"]
+    opened = show("", talk.timeline())
+    assert opened.text("#fault-count") == "1 error"
+    outcomes = opened.value("[...document.querySelectorAll('#svg .outcome')].map(node => node.textContent)")
+    assert outcomes == ["raised KeyboardInterrupt", "raised SystemExit: 2", "raised ValueError: x"]
+
+
+def test_space_reveals_the_next_call_after_a_click_on_a_control(show: Show) -> None:
+    opened = show()
+    select(opened, "server: send(")
+    for control in ("#by-time", "#groups [data-value=waiting]", "#only", "#fault-count", "#details .head button"):
+        opened.click(control)
+        state = opened.value("[state.view, state.groups.size, state.only, state.call]")
+        opened.press(" ")
+        opened.drawn()
+        assert opened.value("steps.checkVisibility()"), control
+        assert opened.value("[state.view, state.groups.size, state.only, state.call]")[:3] == state[:3], control
+        opened.press("Escape")
+    # The dialog gives the focus back to the picture.
+    opened.click("#help")
+    opened.press("Escape")
+    opened.press(" ")
+    assert not opened.value("about.open")
+    assert opened.value("steps.checkVisibility()")
+    opened.press("Escape")
+    # A control that the keyboard has reached keeps the focus.
+    opened.value("document.getElementById('by-order').focus(), 0")
+    opened.press(" ")
+    assert opened.value("state.step") == -1
+
+
+def test_a_link_to_a_call_that_does_not_exist_says_so(show: Show) -> None:
+    for key in ("99.1", "0.99999", "0.nothing", "nonsense"):
+        opened = show(f"call={key}")
+        assert opened.text("#status") == f"this trace has no call {key}"
+        assert opened.value("state.call") == -1
+    assert show("call=0.1").text("#status") == ""
+
+
+def test_copied_text_is_a_c_string_with_the_same_bytes(show: Show) -> None:
+    data = b'NEEDLE\x001 \0a\0\xffa\xffg\x01F\x7f"\\\t\r\n\xe9\0'
+    talk = Conversation(2)
+    talk.connect(1)
+    talk.message(1, data.decode("latin-1").encode("ascii", "replace").decode("ascii"))
+    talk.lanes[1].records[-1]["args"]["buf"] = {"bytes": len(data), "hex": data.hex()}
+    opened = show("", talk.timeline())
+    opened.press("End")
+    opened.value("navigator.clipboard.writeText = async text => { window.copied = text }")
+    opened.click(".copies button:last-child")
+    opened.wait_for("window.copied")
+    copied = opened.value("window.copied")
+    # C takes all hexadecimal digits after \\x, and up to three octal digits.
+    assert not re.search(r"\\x[0-9a-f]{2}[0-9a-fA-F]|\\0[0-9](?![0-9])", copied), copied
+    assert copied.startswith(r"NEEDLE\0001 \0a\0\377a\xffg\001F")
+    assert ast.literal_eval(f'b"{copied}"') == data
 
 
 def test_errors_are_counted_marked_and_reached_by_a_key(show: Show) -> None:

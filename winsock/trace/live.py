@@ -17,12 +17,13 @@ from typing import NamedTuple
 
 from winsock.command_line import printable, run_command, write_output
 
+from .live_files import MAX_PROGRAMS
 from .live_programs import StartedProgram, command_words, end_all
 from .live_terminal import ColumnView, LineView, Note, View
 from .live_watch import Watch
 from .trace_arguments import failed, file_and_name
 
-__all__ = ["chosen_view", "main"]
+__all__ = ["chosen_view", "main", "notes_of"]
 
 _PROG = "python -m winsock.trace live"
 # The time between two looks at the files, in seconds.
@@ -36,11 +37,13 @@ examples:
   python -m winsock.trace live server.jsonl client.jsonl
 
 The first line starts two programs, shows their calls side by side, and ends
-them at Ctrl-C. The last one follows the traces of programs that were started
-elsewhere: python -m winsock.trace -o server.jsonl server.py
+them at Ctrl-C; what they print after that is not shown. The last one follows
+the traces of programs that were started elsewhere:
+python -m winsock.trace -o server.jsonl server.py
 
 A program is started when the one before it listens, waits or has ended. It has
-no standard input; what it prints is shown after a >. Errors have a !. The line
+no standard input; what it prints is shown after a >, and then how it ended.
+Errors and programs that failed have a !. The line
 "now" has the calls that have not returned. Consecutive calls that found nothing
 to do (WSAEWOULDBLOCK, or a select that returned 0) are one line. Where the
 output is no terminal, each call is a line of text.
@@ -64,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
 
     Errors: SystemExit with code 2 for invalid options.
     """
-    return run_command(_PROG, lambda: _run(_parser().parse_args(arguments)))
+    return run_command(_PROG, lambda: _run(_parser().parse_intermixed_args(arguments)))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -140,17 +143,20 @@ def _loop(watch: Watch, view: View, stop: threading.Event, url: str) -> None:
     """Look at the files until a signal, or until all started programs have ended and no page shows them."""
     while not stop.is_set():
         changed = watch.poll()
-        view.update(watch, _notes(watch, url))
+        view.update(watch, notes_of(watch, url))
         if watch.ended and not changed and not url:
             return
         if not watch.behind:
             stop.wait(_POLL)
 
 
-def _notes(watch: Watch, url: str) -> list[Note]:
+def notes_of(watch: Watch, url: str) -> list[Note]:
     """What the display says besides the calls."""
     notes = [Note(f"{each.command}: {each.problem}") for each in watch.started if each.problem]
     for file in watch.files:
+        if file.forgotten:
+            text = f"{file.label}: only the last {MAX_PROGRAMS} programs of this trace are shown"
+            notes.append(Note(text, f"; {file.forgotten} are left out"))
         if file.damaged:
             more = f", and {file.damaged - 1} more" if file.damaged > 1 else ""
             notes.append(Note(f"{file.label}: {file.damage}", more))
@@ -212,6 +218,9 @@ def _source(text: str) -> _Source:
     if path.suffix.lower() not in (".py", ".pyw"):
         if text.isdecimal() and not path.exists():
             raise ValueError(f"no such file: {text!r}; a port is given with --port {text}")
+        if path.exists() and not path.is_file():
+            kind = "a folder" if path.is_dir() else "a device or pipe"
+            raise ValueError(f"{kind}: {str(path)!r}; name a trace, or a program such as server.py")
         return _Source(name, str(path), [])
     if not path.exists():
         raise ValueError(f"no such file: {str(path)!r}")

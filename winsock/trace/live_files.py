@@ -48,6 +48,8 @@ class FollowedFile:
         self.label = label
         self.report: Callable[[Program, dict[str, Any]], None] = lambda program, record: None
         self.programs: list[Program] = []
+        # How many programs are no longer kept.
+        self.forgotten = 0
         # Why the file cannot be read now; "" if it can.
         self.problem = "does not exist yet"
         # How many lines are not part of a trace, and the first of them.
@@ -60,6 +62,7 @@ class FollowedFile:
 
     def _start_again(self) -> None:
         self.programs.clear()
+        self.forgotten = 0
         self.damaged, self.damage = 0, ""
         self._lines = TraceLines(self.name)
         self._number = 0
@@ -144,4 +147,5 @@ class FollowedFile:
         self.programs.append(Program(lane, self._keep))
         if len(self.programs) > MAX_PROGRAMS:
             self._lines.forget(self.programs.pop(0).lane)
+            self.forgotten += 1
         return self.programs[-1]

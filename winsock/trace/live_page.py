@@ -146,9 +146,8 @@ class _PageData:
 
     def page(self) -> bytes:
         """The page with the data of now."""
-        lanes = self._watch.lanes()
-        title = printable(self._title or " and ".join(lane.name for lane in lanes) or "live")
-        return page(live_timeline(lanes), title, live=True).encode()
+        lanes, until = self._watch.lanes()
+        return page(live_timeline(lanes, until), self._title_of(lanes), live=True).encode()
 
     def newer(self, version: int) -> bytes:
         """The data as JSON if there are newer ones than those with this version, otherwise b""."""
@@ -156,18 +155,25 @@ class _PageData:
             current = self._watch.version
             if current != self._version and time.perf_counter() >= self._next:
                 begin = time.perf_counter()
-                data = page_data(live_timeline(self._watch.lanes()))
-                self._json = json.dumps({"version": current, **data}, separators=(",", ":")).encode()
+                lanes, until = self._watch.lanes()
+                data = {"version": current, "title": self._title_of(lanes), **page_data(live_timeline(lanes, until))}
+                self._json = json.dumps(data, separators=(",", ":")).encode()
                 self._version = current
                 self._next = time.perf_counter() + _PAUSE_FACTOR * (time.perf_counter() - begin)
             return self._json if version != self._version else b""
 
+    def _title_of(self, lanes: list[Lane]) -> str:
+        return printable(self._title or " and ".join(lane.name for lane in lanes) or "live")
 
-def live_timeline(lanes: list[Lane]) -> Timeline:
-    """The timeline of these lanes; calls that have not returned last until the end of the last call."""
+
+def live_timeline(lanes: list[Lane], until: list[int | None] | None = None) -> Timeline:
+    """The timeline of these lanes; calls that have not returned last until this time of their lane's clock.
+
+    Where it is None, they last until the end of the last call.
+    """
     found = timeline(lanes, unfinished=True)
-    now = max((event.end for event in found.events), default=0)
     for event in found.events:
-        if "begun" in event.record:
-            event.end = now
+        now = until[event.lane] if until and event.waiting else None
+        if now is not None:
+            event.end = event.start + max(now - event.record["t"], 0)
     return found

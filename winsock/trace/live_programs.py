@@ -18,29 +18,43 @@ import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path, PureWindowsPath
-from typing import IO
+from typing import IO, NamedTuple
 
-__all__ = ["StartedProgram", "command_words", "end_all"]
+from .trace_files import program_name
 
-# The lines of a program that wait to be shown; of a program that prints faster, the last ones are shown.
-_MAX_LINES = 1000
+__all__ = ["Printed", "StartedProgram", "command_words", "end_all"]
+
+# The lines of a program that wait to be shown. If a program prints faster, the earliest of them are left out.
+_MAX_LINES = 10_000
 _MAX_LINE = 4096
 # The time in seconds that a program has to end after Ctrl-C, and after it was terminated.
 _GRACE = 2.0
 
 
+class Printed(NamedTuple):
+    """A line that a program has printed, its time of day in nanoseconds, and how many lines before it are left out."""
+
+    at: int
+    text: str
+    omitted: int
+
+
 class StartedProgram:
-    """A program with its trace; `lines` has its output, each line with its time of day in nanoseconds."""
+    """A program with its trace."""
 
     def __init__(self, command: str, words: list[str], trace: Path) -> None:
         self.command, self.trace = command, trace
-        self.lines: deque[tuple[int, str]] = deque(maxlen=_MAX_LINES)
+        # The name of the program in its trace, if it has not been given another one.
+        self.name = program_name(words)
         self.started = 0.0
         self.problem = ""
         self._words = words
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._ended = 0.0
+        self._lock = threading.Lock()
+        self._lines: deque[tuple[int, str]] = deque()
+        self._omitted = 0
 
     def start(self) -> None:
         """Start the program; if that fails, `problem` says why."""
@@ -94,8 +108,24 @@ class StartedProgram:
             return "not started yet"
         if code is None:
             return "running"
-        names = {-each: each.name for each in signal.Signals}
+        # On Windows 0 is the number of CTRL_C_EVENT.
+        names = {-each: each.name for each in signal.Signals if each > 0}
         return f"ended by {names[code]}" if code in names else f"exit code {code}"
+
+    def end(self) -> str:
+        """How the program has ended."""
+        state = self.state()
+        return state if state.startswith("ended") else f"ended with {state}"
+
+    def take_output(self) -> list[Printed]:
+        """The lines since the last call of this method."""
+        with self._lock:
+            lines = [Printed(at, text, 0) for at, text in self._lines]
+            if self._omitted:
+                lines[0] = lines[0]._replace(omitted=self._omitted)
+            self._lines.clear()
+            self._omitted = 0
+        return lines
 
     def request_end(self) -> None:
         """Ask the program to end."""
@@ -119,10 +149,15 @@ class StartedProgram:
         self._reader.join(_GRACE)
         if not self._reader.is_alive():
             self._process.stdout.close()
+        self._reader = None
 
     def _read(self, stream: IO[str]) -> None:
         while line := stream.readline(_MAX_LINE):
-            self.lines.append((time.time_ns(), line.rstrip("\r\n")))
+            with self._lock:
+                if len(self._lines) == _MAX_LINES:
+                    self._lines.popleft()
+                    self._omitted += 1
+                self._lines.append((time.time_ns(), line.rstrip("\r\n")))
 
 
 def end_all(programs: list[StartedProgram]) -> None:

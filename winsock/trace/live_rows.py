@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from winsock.command_line import printable
 
 from .events import Event
 from .live_files import Program
 from .rendering import quoted
-from .timeline import SAME_CLOCK, event_of
+from .timeline import SAME_CLOCK
 
 __all__ = ["MAX_ROWS", "Row", "Rows", "brief"]
 
@@ -30,7 +30,7 @@ _ARGUMENTS = {"socket": "type", "bind": "name", "connect": "name", "getaddrinfo"
 class Row(NamedTuple):
     """A row: its time of day in nanoseconds, its program, and its text, brief and complete.
 
-    `kind` is call, error or output.
+    `kind` is call, error, output or note. `name` is the name of a program that has no trace; then `program` is None.
     """
 
     at: int
@@ -38,6 +38,7 @@ class Row(NamedTuple):
     kind: str
     brief: str
     text: str
+    name: str = ""
 
 
 class Rows:
@@ -51,9 +52,8 @@ class Rows:
         self._idle: dict[Program, tuple[int, str, int]] = {}
         self._clocks: list[int] = []
 
-    def call(self, program: Program, record: dict[str, Any]) -> None:
-        """Add a call that has returned."""
-        event = event_of(0, record, self.clock(program))
+    def call(self, program: Program, event: Event) -> None:
+        """Add a call that has returned; its times are times of day."""
         if program in self._idle and event.call == "WSAGetLastError":
             return  # it belongs to the call that found nothing to do
         if event.idle:
@@ -63,7 +63,7 @@ class Rows:
         self.flush(program)
         if event.group == "names" and not event.error and "NULL" not in event.text:
             return
-        self._add(Row(event.at, program, "error" if event.error else "call", brief(event), event.text))
+        self._add(Row(event.at, program, "error" if event.failed else "call", brief(event), event.text))
 
     def clock(self, program: Program) -> int:
         """What is to be added to the times of a program to get the time of day.
@@ -85,9 +85,13 @@ class Rows:
             text = _times(text, number)
             self._add(Row(at, program, "call", text, text))
 
-    def output(self, at: int, program: Program | None, text: str) -> None:
+    def output(self, at: int, program: Program | None, text: str, name: str = "") -> None:
         """Add a line that a program has written; `program` is None if it has no trace yet."""
-        self._add(Row(at, program, "output", f"> {text}", f"> {text}"))
+        self._add(Row(at, program, "output", f"> {text}", f"> {text}", name))
+
+    def note(self, at: int, program: Program | None, text: str, name: str = "", kind: str = "note") -> None:
+        """Add a line about a program."""
+        self._add(Row(at, program, kind, text, text, name))
 
     def state(self, program: Program, now: int | None) -> str:
         """What a program does at this time: the call that it waits in, or the calls that find nothing to do.

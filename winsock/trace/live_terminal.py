@@ -89,7 +89,7 @@ class LineView:
         rows = sorted([*self._held, *self._new], key=lambda row: row.at)
         self._write([row for row in rows if row.at <= newest])
         self._held, self._new = [row for row in rows if row.at > newest], []
-        for note in notes:
+        for note in [*_file_notes(watch), *notes]:
             if note.text not in self._notes and len(self._notes) < _MAX_NOTES:
                 self._notes.add(note.text)
                 self._stream.write(f"{printable(note.text)}\n")
@@ -105,7 +105,7 @@ class LineView:
         for row in rows:
             seconds, nanoseconds = divmod(row.at, 10**9)
             clock = time.strftime("%H:%M:%S", time.localtime(max(seconds, 0) % 2**32))
-            name = printable(row.program.lane.name) if row.program else "live"
+            name = printable(row.program.lane.name if row.program else row.name)
             mark = "!" if row.kind == "error" else " "
             self._stream.write(f"{clock}.{nanoseconds // 1000:06} {name:<12} {mark} {row.text}\n")
 
@@ -123,6 +123,13 @@ class LineView:
                     text = printable(begun["text"].rstrip(", "))
                     self._write([Row(now, program, "call", "", f"{text}) waits ...")])
         self._waits &= waits
+
+
+def _file_notes(watch: Watch) -> list[Note]:
+    """Why there are no calls of a file."""
+    started = [program.trace for program in watch.started]
+    files = [file for file in watch.files if not file.programs and file.path not in started]
+    return [Note(f"{file.label}: {file.problem}") for file in files if file.problem]
 
 
 class ColumnView:
@@ -228,7 +235,9 @@ def _row(row: Row, start: int, programs: list[Program], columns: int, column: in
     line = Text(f"{seconds_since(start, row.at)} ", style="")
     place = programs.index(row.program) if columns > 1 and row.program in programs else 0
     prefix = ""
-    if columns == 1 and len(programs) > 1 and row.program:
+    if row.program is None and row.name:
+        prefix = f"{printable(row.name)}: "
+    elif columns == 1 and len(programs) > 1 and row.program:
         prefix = f"{printable(row.program.lane.name)}: "
     mark = "! " if row.kind == "error" else ""
     line.append(" " * (place * (column + 1)))

@@ -20,12 +20,12 @@ from .live_files import FollowedFile, Program
 from .live_programs import StartedProgram
 from .live_rows import Row, Rows
 from .sinks import CLOCK
-from .timeline import SAME_CLOCK
+from .timeline import SAME_CLOCK, event_of
 
 __all__ = ["Watch"]
 
-# The lines of output of one program that one poll shows.
-_OUTPUT_LINES = 200
+# The time after which the page shows anew how long calls wait, in seconds.
+_WAIT_PERIOD = 1.0
 # How long a started program has to listen, to wait or to end before the next one is started, in seconds.
 _START_PAUSE = 3.0
 # The calls that show that a program is ready: a server listens or looks for data, a client has connected.
@@ -45,6 +45,9 @@ class Watch:
         self._programs: dict[FollowedFile, StartedProgram] = {}
         self._ready: set[FollowedFile] = set()
         self._states: dict[FollowedFile, str] = {}
+        # The files of started programs that have ended, and whose output is complete.
+        self._over: set[FollowedFile] = set()
+        self._changed = 0.0
 
     def follow(self, path: Path, name: str | None, keep: int, label: str = "") -> FollowedFile:
         """Follow a trace, and keep the last `keep` calls of each program in it."""
@@ -74,16 +77,15 @@ class Watch:
     @property
     def ended(self) -> bool:
         """Whether all programs were started by this command and have ended, and everything is read."""
-        over = all(program.is_over() and not program.lines for program in self.started)
-        return len(self._programs) == len(self.files) and over and not self.behind
+        return len(self._over) == len(self.files) and not self.behind
 
     def _call(self, file: FollowedFile, program: Program, record: dict[str, Any]) -> None:
         """Process a call that has returned."""
         if record["call"] in _READY and "raised" not in record:
             self._ready.add(file)
-        failed = "raised" in record or record.get("error", {}).get("name") not in (None, "WSAEWOULDBLOCK")
-        program.errors += failed
-        self.rows.call(program, record)
+        event = event_of(0, record, self.rows.clock(program))
+        program.errors += event.failed
+        self.rows.call(program, event)
 
     def poll(self) -> bool:
         """Start programs, read what is new; returns whether anything has changed."""
@@ -98,8 +100,17 @@ class Watch:
                 started = self._programs.get(file)
                 if started:
                     changed = self._poll_started(file, started) or changed
-            self.version += changed
+            if changed or self._waits_longer():
+                self.version += 1
+                self._changed = time.monotonic()
             return changed
+
+    def _waits_longer(self) -> bool:
+        """Whether the page has to show once more how long a call waits."""
+        if time.monotonic() - self._changed < _WAIT_PERIOD:
+            return False
+        pairs = [(file, program) for file in self.files for program in file.programs if program.lane.waiting]
+        return any(_has_this_clock(program.lane) and not self.has_ended(file, program) for file, program in pairs)
 
     def _start_next(self) -> None:
         """Start the next program if the one before is ready."""
@@ -117,15 +128,25 @@ class Watch:
         return waits or late or file in self._ready or program.exit_code() is not None
 
     def _poll_started(self, file: FollowedFile, started: StartedProgram) -> bool:
-        lines = [started.lines.popleft() for _ in range(min(len(started.lines), _OUTPUT_LINES))]
-        for at, line in () if self.ending else lines:
-            self.rows.output(at, self._writer(file, started), line)
+        over = started.is_over() and not file.behind
+        lines = started.take_output()
+        writer, name = self._writer(file, started), file.name or started.name
+        for line in () if self.ending else lines:
+            if line.omitted:
+                self.rows.note(line.at, writer, f"{line.omitted} lines of output are left out: too many at once", name)
+            self.rows.output(line.at, writer, line.text, name)
         state = started.state()
         changed = state != self._states.get(file)
         self._states[file] = state
         if changed and started.exit_code() is not None:
             for program in file.programs:
                 self.rows.flush(program)
+        if over and file not in self._over:
+            self._over.add(file)
+            changed = True
+            if not started.problem:
+                kind = "error" if started.exit_code() and not self.ending else "note"
+                self.rows.note(time.time_ns(), writer, started.end(), name, kind)
         return changed or bool(lines)
 
     def _writer(self, file: FollowedFile, started: StartedProgram) -> Program | None:
@@ -165,10 +186,18 @@ class Watch:
             return started.state() if started.exit_code() is not None or not started.started else "has made no call yet"
         return file.problem or ("is not a trace" if file.damaged else "is empty")
 
-    def lanes(self) -> list[Lane]:
-        """Copies of all lanes, with the calls that are kept."""
+    def lanes(self) -> tuple[list[Lane], list[int | None]]:
+        """Copies of all lanes, with the calls that are kept; and for each lane the time of its clock until which its
+        waiting calls have lasted: now, the last record of a program that has ended, or None for an unknown clock.
+        """
         with self.lock:
-            return [_copy(program) for program in self.programs]
+            lanes = [_copy(program) for program in self.programs]
+            return lanes, [self._until(file, program) for file in self.files for program in file.programs]
+
+    def _until(self, file: FollowedFile, program: Program) -> int | None:
+        if self.has_ended(file, program):
+            return program.last
+        return CLOCK() if _has_this_clock(program.lane) else None
 
 
 def _copy(program: Program) -> Lane:
@@ -178,9 +207,14 @@ def _copy(program: Program) -> Lane:
     )
 
 
+def _has_this_clock(lane: Lane) -> bool:
+    """Whether a trace was made on this machine since its start."""
+    return abs(time.time_ns() - CLOCK() - lane.offset) <= SAME_CLOCK
+
+
 def _has_ended(lane: Lane) -> bool:
     """Whether there is no process with this id any more, if the trace was made on this machine since its start."""
-    if sys.platform == "win32" or lane.pid <= 0 or abs(time.time_ns() - CLOCK() - lane.offset) > SAME_CLOCK:
+    if sys.platform == "win32" or lane.pid <= 0 or not _has_this_clock(lane):
         return False
     try:
         os.kill(lane.pid, 0)

@@ -89,7 +89,7 @@ function showControls() {
   $("by-time").setAttribute("aria-pressed", state.view === "time");
   $("zoom").textContent = Math.round(state.zoom * 100) + " %";
   const {calls} = layout;
-  $("summary").textContent = (calls === data.calls ? plural(calls, "call")
+  $("summary").textContent = !data.count ? "" : (calls === data.calls ? plural(calls, "call")
     : `${calls.toLocaleString("en")} of ${plural(data.calls, "call")}`)
     + `, ${plural(data.arrows.from.length, "arrow")}, ${duration(data.last)}, ${new Date(data.wall).toLocaleString()}`;
   $("summary").title = $("summary").textContent;
@@ -139,7 +139,21 @@ function pressed(event) {
   key[2]();
 }
 
+// After the mouse clicked on a control, the keys act on the picture again: Space reveals the next call.
+function returnFocus() {
+  let mouse = false;
+  const back = event => {
+    if (mouse && event.target.closest?.("button, select, .check")) $("svg").focus({preventScroll: true});
+  };
+  document.addEventListener("pointerdown", () => { mouse = true; }, true);
+  document.addEventListener("keydown", () => { mouse = false; }, true);
+  // Before the control acts: a dialog that it opens gives the focus back to the picture.
+  document.addEventListener("click", event => { if (!event.target.closest("select")) back(event); }, true);
+  document.addEventListener("change", back, true);
+}
+
 function watchControls() {
+  returnFocus();
   const click = (id, act) => $(id).addEventListener("click", act);
   click("found-before", () => goToMatch(-1));
   click("found-after", () => goToMatch(1));

@@ -4,20 +4,21 @@ const $ = id => document.getElementById(id);
 const GROUPS = {connections: "connections", data: "data", sockets: "sockets", waiting: "waiting", names: "names, numbers"};
 const KINDS = {connection: "connection", data: "bytes of a stream", datagram: "datagram", end: "end of stream",
   reset: "reset"};
+// A connection in progress, or a call without data to read, is not an error, and neither is the end of a program.
+const NO_ERRORS = ["WSAEWOULDBLOCK", "KeyboardInterrupt", "SystemExit"];
 let data;
 
 function decode(given) {
   const {columns, texts, arrows} = given;
   const count = columns.lane.length;
   const bad = new Uint8Array(count);
-  // A connection in progress, or a call without data to read, is not an error.
   for (let i = 0; i < count; i++) {
     const error = texts[columns.error[i]];
-    bad[i] = error && error !== "WSAEWOULDBLOCK" && !columns.idle[i] ? 1 : 0;
+    bad[i] = error && !NO_ERRORS.includes(error) && !columns.idle[i] ? 1 : 0;
   }
   const {firsts, links} = adjacent(arrows, count), names = Object.keys(GROUPS);
-  const threads = lanesThreads(columns, given.lanes.length, count);
-  return {...given, count, bad, firsts, links, threads, lower: null,
+  const {slots, widths} = placesOfBars(columns, given.lanes.length, count);
+  return {...given, count, bad, firsts, links, slots, widths, lower: null, content: null,
     groups: Uint8Array.from(columns.group, group => Math.max(0, names.indexOf(texts[group]))),
     faults: bad.reduce((sum, one) => sum + one, 0),
     last: columns.end.reduce((most, end) => Math.max(most, end), 0),
@@ -43,21 +44,39 @@ function adjacent(arrows, count) {
   return {firsts, links};
 }
 
-// The number of each call's thread in its lane: bars of different threads are next to each other.
-function lanesThreads(columns, lanes, count) {
-  const seen = Array.from({length: lanes}, () => new Map()), numbers = new Uint8Array(count);
+// The place of each call's bar in its lane, and how many places each lane has: bars of different threads are next to each
+// other. Up to four threads have a place each. More threads share places, one call at a time.
+const MOST_PLACES = 16;
+function placesOfBars(columns, lanes, count) {
+  const known = Array.from({length: lanes}, () => new Map()), slots = new Uint8Array(count);
   for (let i = 0; i < count; i++) {
-    const known = seen[columns.lane[i]], thread = columns.thread[i];
-    if (!known.has(thread)) known.set(thread, Math.min(known.size, 3));
-    numbers[i] = known.get(thread);
+    const seen = known[columns.lane[i]], thread = columns.thread[i];
+    if (!seen.has(thread)) seen.set(thread, seen.size);
+    slots[i] = Math.min(seen.get(thread), MOST_PLACES - 1);
   }
-  return numbers;
+  const widths = known.map((seen, lane) => seen.size <= 4 ? 4 : sharedPlaces(columns, lane, slots));
+  return {slots, widths};
+}
+
+function sharedPlaces({lane, start, end, thread}, wanted, slots) {
+  const calls = [], last = new Map(), ends = [];
+  for (let i = 0; i < slots.length; i++) if (lane[i] === wanted) calls.push(i);
+  calls.sort((a, b) => start[a] - start[b] || a - b);
+  for (const i of calls) {
+    let slot = last.get(thread[i]) ?? -1;
+    if (slot < 0 || ends[slot] > start[i]) slot = ends.findIndex(busy => busy <= start[i]);
+    if (slot < 0) slot = Math.min(ends.length, MOST_PLACES - 1);
+    ends[slot] = Math.max(ends[slot] ?? 0, end[i]);
+    last.set(thread[i], slot);
+    slots[i] = slot;
+  }
+  return Math.max(4, ends.length);
 }
 
 const arrowsOf = i => data.links.subarray(data.firsts[i], data.firsts[i + 1]);
 
-// A call keeps its name when newer data arrives: the lane and the number of the call in its program. A link may also
-// name the first call of a lane that found something to do, such as 1.recv.
+// The lane and the number of the call in its program. A link may also name the first call of a lane that found something
+// to do, such as 1.recv. When newer data arrives, the lane of a program may have another number: see sameLane.
 const keyOf = i => `${data.columns.lane[i]}.${data.columns.n[i]}`;
 function findKey(key) {
   const match = /^(\d+)\.(?:(-?\d+)|(\w+))$/.exec(key ?? "");
@@ -66,6 +85,13 @@ function findKey(key) {
   for (let i = 0; i < data.count; i++)
     if (lane[i] === wantedLane && (n[i] === wanted || (match[3] === data.value("call", i) && !idle[i]))) return i;
   return -1;
+}
+
+// The lane in the new data of the program that was in this lane; -1 if there is none. Its name may have changed: a number
+// is added to a name that occurs twice.
+function sameLane(lane, lanes) {
+  const {name, pid} = lane, at = lanes.findIndex(other => other.pid === pid && other.name === name);
+  return at >= 0 ? at : lanes.findIndex(other => other.pid === pid);
 }
 
 function duration(ns) {
@@ -91,7 +117,8 @@ const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count ==
 function parts(i) {
   const text = data.text(i), name = data.value("call", i);
   if (data.columns.count[i] > 1) return ["", text];
-  const at = data.value("error", i) && text.includes(") raised ") ? text.indexOf(") raised ")
+  const raised = text.search(data.value("error", i) ? /\) raised / : /\) raised (?:KeyboardInterrupt|SystemExit)\b/);
+  const at = raised >= 0 ? raised
     : Math.max(text.lastIndexOf(") = "), text.lastIndexOf(") has not returned"));
   if (at < 0 || !text.startsWith(name)) return ["", text];
   const error = /^= (?:SOCKET_ERROR|INVALID_SOCKET|NULL) \(#\d+\) (\w+): /.exec(text.slice(at + 2));
@@ -105,9 +132,9 @@ const isOpen = i => data.text(i).endsWith(") has not returned");
 function shortened(i, room) {
   let [call, outcome] = parts(i);
   if (!call) return ["", outcome.length > room ? outcome.slice(0, room - 1) + "…" : outcome];
-  const left = Math.max(room - outcome.length - 1, Math.min(data.value("call", i).length, room - 4));
-  if (call.length > left) call = left > data.value("call", i).length + 5 ? call.slice(0, left - 2) + "…)"
-    : data.value("call", i).slice(0, left);
+  const name = data.value("call", i), left = Math.max(room - outcome.length - 1, Math.min(name.length, room - 4));
+  if (call.length > left) call = left > name.length + 5 ? call.slice(0, left - 2) + "…)"
+    : name.length > left ? name.slice(0, left - 1) + "…" : name;
   const rest = room - call.length - 1;
   return [call, outcome.length > rest ? outcome.slice(0, Math.max(1, rest - 1)) + "…" : outcome];
 }

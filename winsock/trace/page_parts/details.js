@@ -11,7 +11,7 @@ function showDetails() {
   pane.hidden = !open;
   if (open) {
     const focused = pane.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
-    const inside = pane.contains(document.activeElement), same = pane.dataset.call === keyOf(i);
+    const inside = pane.contains(document.activeElement), name = identityOf(i), same = pane.dataset.call === name;
     const sections = [headOf, callOf, argumentsOf, partnersOf, bytesOf, sourceOf, timesOf].map(part => part(i));
     // When newer data arrives, text that is selected in an unchanged section stays selected.
     if (same) sections.forEach((section, k) => {
@@ -21,11 +21,17 @@ function showDetails() {
       pane.replaceChildren(...sections);
       pane.scrollTop = 0;
     }
-    pane.dataset.call = keyOf(i);
+    pane.dataset.call = name;
     if (inside && !pane.contains(document.activeElement))
       (focused && pane.querySelector(`button[aria-label="${focused}"]:enabled`) || pane).focus();
   }
   return changed;
+}
+
+// Also the same when newer data arrives.
+function identityOf(i) {
+  const {name, pid} = data.lanes[data.columns.lane[i]];
+  return `${pid} ${name} ${data.columns.n[i]}`;
 }
 
 function headOf(i) {
@@ -99,13 +105,21 @@ function sourceOf(i) {
 }
 
 function timesOf(i) {
-  const {start, end, lane, count} = data.columns, program = data.lanes[lane[i]];
+  const {start, end, at, lane, count} = data.columns, program = data.lanes[lane[i]];
   return element("section", {}, element("h3", {}, "Time and socket"), rowsTable([
-    ["start", `${seconds(start[i])} s · ${timeOfDay(start[i])}`], ["duration", duration(end[i] - start[i])],
+    ["start", `${seconds(start[i])} s · ${timeOfDay(start[i])}`], ["duration", durationOf(i)],
+    ["column time", at[i] === start[i] ? "the start" : `${seconds(at[i])} s, the end`
+      + (at[i] === end[i] ? "" : count[i] > 1 ? " of the first call" : "")],
     ["calls", count[i] > 1 ? String(count[i]) : ""], ["thread", data.value("thread", i)],
     ["local address", data.value("local", i)], ["peer address", data.value("peer", i)],
     ["program", program.argv || program.name], ["process", `${program.pid}, ${program.backend}`],
     ["number", String(data.columns.n[i])]], "time and socket"));
+}
+
+// A call that has not returned has no duration. How long it has waited is known while its program runs.
+function durationOf(i) {
+  const took = data.columns.end[i] - data.columns.start[i];
+  return !isOpen(i) ? duration(took) : took > 0 ? `has not returned for ${duration(took)}` : "has not returned";
 }
 
 // ---- bytes
@@ -171,13 +185,21 @@ function lightField(event) {
   for (const node of $("details").querySelectorAll("[data-field]")) node.classList.toggle("lit", node.dataset.field === field);
 }
 
+// A byte in a string literal of C. \0 would take the octal digits that follow, and \x all hexadecimal digits; an escape
+// sequence of three octal digits takes no more.
+const ESCAPES = {0: "\\0", 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\"};
+function inC(byte, next) {
+  const follows = next >= 32 && next < 127 ? String.fromCharCode(next) : "";
+  if (byte >= 32 && byte < 127) return ESCAPES[byte] ?? String.fromCharCode(byte);
+  if (byte === 0 ? /[0-9]/.test(follows) : !ESCAPES[byte] && /[0-9a-f]/i.test(follows))
+    return "\\" + byte.toString(8).padStart(3, "0");
+  return ESCAPES[byte] ?? "\\x" + byte.toString(16).padStart(2, "0");
+}
+
 function copies(codes) {
-  const escapes = {0: "\\0", 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\"};
-  const digit = byte => byte >= 48 && byte < 58;
   const texts = {
     "Copy hex": () => Array.from(codes, byte => byte.toString(16).padStart(2, "0")).join(" "),
-    "Copy text": () => Array.from(codes, (byte, k) => byte === 0 && digit(codes[k + 1]) ? "\\x00" : escapes[byte]
-      ?? (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : "\\x" + byte.toString(16).padStart(2, "0"))).join(""),
+    "Copy text": () => Array.from(codes, (byte, k) => inC(byte, codes[k + 1])).join(""),
   };
   const line = element("p", {class: "copies"});
   for (const name in texts) {

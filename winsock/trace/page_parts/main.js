@@ -62,11 +62,15 @@ function resized() {
 function setData(given) {
   const top = topOfView(), atEnd = layout.height <= viewHeight() + top + 40;
   const row = Math.min(layout.count - 1, rowAt(layout.y, top));
-  const [call, revealed, first] = [state.call, state.step, layout.rows[row] ?? -1].map(i => i >= 0 ? keyOf(i) : "");
+  const lanes = data.lanes.map(lane => sameLane(lane, given.lanes));
+  const [call, revealed, first] = [state.call, state.step, layout.rows[row] ?? -1].map(i => i >= 0
+    ? `${lanes[data.columns.lane[i]]}.${data.columns.n[i]}` : "");
   const offset = row >= 0 ? layout.y[row] - top : 0, names = JSON.stringify(data.lanes);
   data = decode(given);
   found = {query: "", flags: null, rows: null, layout: null};
-  Object.assign(state, {call: findKey(call), step: findKey(revealed)});
+  Object.assign(state, {call: findKey(call), step: findKey(revealed), hidden: new Set([...state.hidden]
+    .map(lane => lanes[lane]).filter(lane => lane >= 0))});
+  if (given.title) document.title = document.querySelector("h1").textContent = given.title;
   if (JSON.stringify(data.lanes) !== names) fill();
   update();
   const place = layout.place[findKey(first)] ?? -1;
@@ -77,6 +81,8 @@ function setData(given) {
 
 function open() {
   state = readFragment();
+  const wanted = new URLSearchParams(location.hash.slice(1)).get("call");
+  if (wanted && state.call < 0) say(`this trace has no call ${wanted}`);
   fill();
   update();
   clearTimeout(writing);
@@ -127,4 +133,4 @@ watchOverview();
 measureLetters();
 open();
 // The first search is as fast as the others.
-setTimeout(lowerTexts, 200);
+setTimeout(prepareSearch, 200);

@@ -1,21 +1,46 @@
 // Finding calls: matches of a text, errors, the next call, and the step mode.
 let found = {query: "", flags: null, rows: null, layout: null};
 
-// For each call, whether it matches; a longer query looks only at the matches of a shorter one.
+// For each call, whether its text, arguments, addresses, bytes, thread or source line match. Many calls have the same
+// thread and the same file. So a thread matches from its beginning, and a line only a query like "client.py:12".
 function matches(query) {
   const wanted = query.toLowerCase();
   if (found.flags && found.query === wanted) return found.flags;
-  lowerTexts();
-  const before = found.flags && found.query && wanted.includes(found.query) ? found.flags : null;
-  const flags = new Uint8Array(data.count), {text} = data.columns;
+  prepareSearch();
+  const {text, args, local, peer, thread, source} = data.columns, {content, lower, texts} = data;
+  const has = Uint8Array.from(lower, given => given.includes(wanted) ? 1 : 0);
+  const begins = Uint8Array.from(lower, given => given.startsWith(wanted) ? 1 : 0);
+  const line = /\.\w|:\d/.test(wanted), digits = hexDigits(wanted), flags = new Uint8Array(data.count);
+  const hasValue = given => { for (let k = 1; k < given.length; k += 2) if (has[given[k]]) return true; };
   for (let i = 0; i < data.count; i++)
-    if ((!before || before[i]) && data.lower[text[i]].includes(wanted)) flags[i] = 1;
+    if (has[text[i]] || has[local[i]] || has[peer[i]] || begins[thread[i]] || hasValue(args[i])
+      || content[i]?.includes(wanted) || (digits && hasBytes(i, digits))
+      || (line && source[i] && `${texts[source[i][0]]}:${source[i][1]}`.toLowerCase().includes(wanted))) flags[i] = 1;
   found = {query: wanted, flags, rows: null, layout: null};
   return flags;
 }
 
-function lowerTexts() {
+// The digits of bytes that are given as the details show them, such as "0d 0a"; "" of another query.
+const hexDigits = query => /^[0-9a-f]{2}( [0-9a-f]{2})+ ?$/.test(query) ? query.replaceAll(" ", "") : "";
+
+function hasBytes(i, digits) {
+  const hex = (data.columns.bytes[i] || [])[1] ?? "";
+  let at = hex.indexOf(digits);
+  while (at >= 0 && at % 2) at = hex.indexOf(digits, at + 1);
+  return at >= 0;
+}
+
+function prepareSearch() {
   data.lower ??= data.texts.map(text => text.toLowerCase());
+  data.content ??= data.columns.bytes.map(given => given ? contentOf(given[1]) : "");
+}
+
+// Recorded bytes as text.
+const LATIN = new TextDecoder("latin1");
+function contentOf(hex) {
+  const codes = new Uint8Array(hex.length / 2), digit = code => code < 58 ? code - 48 : (code | 32) - 87;
+  for (let k = 0; k < codes.length; k++) codes[k] = digit(hex.charCodeAt(2 * k)) * 16 + digit(hex.charCodeAt(2 * k + 1));
+  return LATIN.decode(codes).toLowerCase();
 }
 
 // The rows of the matches.

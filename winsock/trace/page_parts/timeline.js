@@ -23,7 +23,7 @@ function showRow(row) {
   const y = layout.y[row], top = topOfView(), view = viewHeight();
   if (y < top + 30 || y > top + view - 40) scrollToY(y - view / 2);
   const x = layout.x.get(data.columns.lane[layout.rows[row]]), scroll = $("scroll");
-  if (x - 16 < scroll.scrollLeft + TIME) scroll.scrollLeft = x - TIME - 16;
+  if (x - 16 < scroll.scrollLeft + layout.time) scroll.scrollLeft = x - layout.time - 16;
   else if (x + layout.column - 12 > scroll.scrollLeft + scroll.clientWidth)
     scroll.scrollLeft = x + layout.column - 12 - scroll.clientWidth;
 }
@@ -90,29 +90,29 @@ function drawBands(parent, {from, to, right}) {
     const waited = row ? layout.t[row] - layout.t[row - 1] : 0;
     if (state.view === "time" && waited > layout.pause) {
       const middle = (y + layout.y[row - 1]) / 2;
-      make(parent, "rect", {class: "pause", x: TIME, y: middle - 7, width: right - TIME, height: 14, fill: "url(#hatch)"});
+      make(parent, "rect", {class: "pause", x: layout.time, y: middle - 7, width: right - layout.time, height: 14, fill: "url(#hatch)"});
     } else if (state.view === "order" && waited > 50e6 && high >= 12)
-      make(parent, "line", {class: "pause", x1: TIME, x2: right, y1: y - high / 2, y2: y - high / 2});
+      make(parent, "line", {class: "pause", x1: layout.time, x2: right, y1: y - high / 2, y2: y - high / 2});
   }
 }
 
 function drawTimes(parent, {from, to, top, bottom}) {
   const high = ROW * state.zoom;
-  make(parent, "rect", {class: "paper", x: 0, y: top, width: TIME - 8, height: bottom - top});
+  make(parent, "rect", {class: "paper", x: 0, y: top, width: layout.time - 8, height: bottom - top});
   let low = -Infinity;
   for (let row = from; row < to; row++) {
     const y = layout.y[row], before = layout.y[row - 1], waited = row ? layout.t[row] - layout.t[row - 1] : 0;
     if (state.view === "time" && waited > layout.pause && high >= 12)
-      make(parent, "text", {class: "paused", x: TIME - 14, y: (y + before) / 2 + 4}, "+" + duration(waited));
+      make(parent, "text", {class: "paused", x: layout.time - 14, y: (y + before) / 2 + 4}, "+" + duration(waited));
     if (y - low < 13) continue;
     low = y;
-    make(parent, "text", {class: "time", x: TIME - 14, y: y + 4}, timeText(row));
+    make(parent, "text", {class: "time", x: layout.time - 14, y: y + 4}, timeText(row));
   }
 }
 
 function timeText(row) {
   const {at} = data.columns, i = layout.rows[row];
-  if (state.clock === "day") return timeOfDay(at[i]).slice(3);
+  if (state.clock === "day") return timeOfDay(at[i]);
   if (state.clock === "previous") return row ? "+" + duration(Math.max(0, at[i] - at[layout.rows[row - 1]])) : "0";
   return seconds(at[i]);
 }
@@ -123,8 +123,11 @@ const classOf = i => data.value("group", i) + (data.bad[i] ? " bad" : "") + (dat
 function drawBar(parent, row, {top, bottom}) {
   const [upper, lower] = barOf(row), i = layout.rows[row];
   if (lower < top || upper > bottom) return;
-  const begin = Math.max(upper, top - 10), x = layout.x.get(data.columns.lane[i]) + data.threads[i] * 4 - 4;
-  make(parent, "rect", {class: `bar ${classOf(i)}`, "data-call": i, x, y: begin, width: 8, rx: 2.5,
+  const begin = Math.max(upper, top - 10), lane = data.columns.lane[i];
+  // The bars of up to four threads overlap by half. More are narrower, and do not overlap.
+  const places = data.widths[lane], step = 16 / places, thin = places > 4;
+  make(parent, "rect", {class: `bar ${classOf(i)}${thin ? " thin" : ""}`, "data-call": i,
+    x: layout.x.get(lane) - 4 + data.slots[i] * step, y: begin, width: thin ? step * 0.8 : 8, rx: thin ? 0 : 2.5,
     height: Math.max(2, Math.min(lower, bottom + 10) - begin)});
 }
 
@@ -142,7 +145,7 @@ function drawMark(parent, row, edge) {
   const room = Math.floor((layout.column - GUTTER - 16 - (wide ? 68 : 0)) / letter);
   const [call, outcome] = shortened(i, data.bad[i] ? room - 2 : room);
   const label = make(mark, "text", {class: "label", x: x + GUTTER, y: y + 4});
-  const name = call.startsWith(data.value("call", i)) ? data.value("call", i) : "";
+  const name = call.startsWith(data.value("call", i)) ? data.value("call", i) : call;
   if (data.bad[i]) make(label, "tspan", {class: "sign"}, "✕ ");
   if (name) make(label, "tspan", {class: "name"}, name);
   make(label, "tspan", {}, call.slice(name.length) + (call ? " " : ""));
