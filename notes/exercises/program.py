@@ -7,7 +7,6 @@ that has not ended after a time is left as it is: the other programs get their t
 from __future__ import annotations
 
 import contextlib
-import contextlib
 import os
 import queue
 import re
@@ -27,6 +26,8 @@ PATIENCE = 3.0
 # A program that prints more characters in one event has an endless loop.
 MOST_OUTPUT = 20_000
 MOST_LINES = 10
+# A program with a larger trace, in bytes, has an endless loop too. The programs need less than a tenth of it.
+MOST_TRACE = 1_000_000
 # How a program looks that has ended with an error of Python: SystemExit prints its message only.
 _ERROR = re.compile(r'Traceback \(most recent call last\):|  File ".*", line \d+')
 
@@ -96,10 +97,14 @@ class Program:
         deadline = time.monotonic() + patience
         while not self._text.endswith(PROMPT.encode()):
             try:
-                piece = self._output.get(timeout=max(0.0, deadline - time.monotonic()))
+                piece = self._output.get(timeout=min(0.1, max(0.0, deadline - time.monotonic())))
             except queue.Empty:
-                lines, self.busy = self._take(complete=False), True
-                return lines
+                if self.trace.exists() and self.trace.stat().st_size > MOST_TRACE:
+                    self.problem = f"{self.name} has a loop that calls winsock without end"
+                elif time.monotonic() < deadline:
+                    continue
+                self.busy = True
+                return self._take(complete=False)
             if not piece:
                 return self._end()
             self._text += piece
@@ -129,8 +134,10 @@ class Program:
             code = 0
         lines = self._take(complete=True)
         # SystemExit with a message has the code 1 too: that is a decision of the program.
-        if code not in (0, 1) or (code == 1 and any(map(_ERROR.match, lines))):
+        if code == 1 and any(map(_ERROR.match, lines)):
             self.problem = f"{self.file.name} ended with an error"
+        elif code not in (0, 1):
+            self.problem = f"{self.file.name} ended with the exit code {code}"
         return lines
 
     def _read(self) -> None:

@@ -46,8 +46,6 @@ def main() -> None:
         answer = None if options.answer or result.problem or not is_changed(exercise) else run(exercise, answer=True)
     except RuntimeError as error:
         parser.exit(1, f"{parser.prog}: error: {error}\n")
-    except KeyboardInterrupt:
-        parser.exit(130, f"\n{parser.prog}: ended by Ctrl-C\n")
     print(report(options.number, result, options.answer), end="")
     if answer:
         print(f"\n{comparison(exercise, result, answer)}", end="")
@@ -62,5 +60,14 @@ def main() -> None:
         parser.exit(1, f"\n{parser.prog}: error: {result.problem}\n")
 
 
+def command() -> int:
+    """Run the command line; its exit code."""
+    try:
+        return run_command("run.py", main)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nrun.py: ended by Ctrl-C\n")
+        return 130
+
+
 if __name__ == "__main__":
-    sys.exit(run_command("run.py", main))
+    sys.exit(command())

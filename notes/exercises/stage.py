@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from notes.exercises.program import PATIENCE, Program
+from notes.exercises.program import PATIENCE, PROMPT, Program
 from notes.exercises.table import FIXED_PORTS, Exercise
 from winsock.trace.timeline import Timeline, timeline
 from winsock.trace.trace_files import TraceError, read_lanes
@@ -103,7 +103,7 @@ class Stage:
             lanes, problem = [], problem or str(error)
         if not lanes:
             problem = problem or "no program has called winsock"
-        return Run(self._printed, timeline(lanes, fold=False), self._port, problem)
+        return Run(self._printed, timeline(lanes, fold=False, unfinished=True), self._port, problem)
 
     def _start(self, name: str, file: Path, trace: Path) -> None:
         """Start a program. Each program after the first one has the port of the first one as its argument."""
@@ -117,9 +117,17 @@ class Stage:
         if not self._port and (found := re.search(r"port (\d+)", text)):
             self._port = int(found[1])
 
-    def _turn(self, program: Program, patience: float = PATIENCE) -> list[str]:
-        """The lines of a program's turn. A program that has ended has no turn."""
-        return [] if program.ended else self._show(program, program.turn(patience))
+    def _turn(self, program: Program, patience: float = PATIENCE) -> None:
+        """Give a program its turn. A program that has ended has none.
+
+        Errors: _StoppedRunError when nothing happens in it, and no other program can change that.
+        """
+        if program.ended:
+            return
+        lines = self._show(program, program.turn(patience))
+        running = [other for other in self._programs.values() if not other.ended]
+        if running == [program] and program.busy and not lines:
+            raise self._no_end(running)
 
     def _show(self, program: Program, lines: list[str]) -> list[str]:
         """Add the lines of a program. An event that does not end is reported once."""
@@ -142,11 +150,20 @@ class Stage:
             if time.monotonic() > end:
                 break
             all_busy = all(program.busy for program in running)
-            printed = [self._turn(program, SHORT if program.busy and not all_busy else PATIENCE) for program in running]
-            if all(program.busy for program in running) and all_busy and not any(printed):
-                names = " and ".join(program.name for program in running)
-                raise _StoppedRunError(
-                    f"{names} did not end: a call or a loop goes on, and no other program can end it"
-                )
+            before = len(self._printed)
+            for program in running:
+                self._turn(program, SHORT if program.busy and not all_busy else PATIENCE)
+            if all_busy and all(program.busy for program in running) and len(self._printed) == before:
+                raise self._no_end(running)
         names = " and ".join(program.name for program in self._programs.values() if not program.ended)
-        raise _StoppedRunError(f"{names} did not end, although all timer events of this run are over")
+        if names:
+            raise _StoppedRunError(f"{names} did not end after {MORE_ROUNDS} more timer events")
+
+    def _no_end(self, running: list[Program]) -> _StoppedRunError:
+        """The error for programs that are all in an event, or in their start, that does not end."""
+        names = " and ".join(program.name for program in running)
+        ended = " and ".join(program.name for program in self._programs.values() if program.ended)
+        return _StoppedRunError(
+            f"{names} did not end: a call waits for ever, a loop has no end, or an input() has another text than"
+            f' "{PROMPT}"' + (f"; {ended} has ended" if ended else "")
+        )
