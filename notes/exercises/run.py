@@ -14,8 +14,9 @@ import argparse
 import sys
 from pathlib import Path
 
-# This file is started by its path, so Python does not find the folder notes.
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+if __name__ == "__main__":
+    # Started by its path: Python does not find the folder notes.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from notes.exercises.report import comparison, report
 from notes.exercises.stage import run
