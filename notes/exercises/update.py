@@ -10,7 +10,9 @@ import argparse
 import re
 from pathlib import Path
 
-from notes.exercises.run import EXERCISES, FOLDER, Exercise, printed, report, run
+from notes.exercises.report import printed, report
+from notes.exercises.stage import run
+from notes.exercises.table import EXERCISES, FOLDER, Exercise
 
 
 def page_file(exercise: Exercise) -> Path:
@@ -21,10 +23,12 @@ def page_file(exercise: Exercise) -> Path:
 def updated(number: int, text: str) -> str:
     """Return the page with its programs and outputs made anew. It must have a block for each.
 
-    Errors: RuntimeError when a block is missing.
+    Errors: RuntimeError when a block is missing or a program does not end.
     """
     exercise = EXERCISES[number]
     broken, answer = run(exercise), run(exercise, answer=True)
+    if problem := broken.problem or answer.problem:
+        raise RuntimeError(f"{exercise.folder}: {problem}")
     files = {**exercise.files(answer=False), "answer": exercise.files(answer=True)[exercise.broken]}
     for file in files.values():
         text = _with_block(text, f"file: {file.name}", 'python linenums="1"', file.read_text(encoding="utf-8"))

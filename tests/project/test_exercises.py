@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from trace_kit import ROOT, python
 from winsock_kit import bound, listener, port_of
 
-from notes.exercises.run import EXERCISES, FIXED_PORTS, Exercise, Run, exchanged, report, run
+import notes.exercises.run as command_line
+from notes.exercises.program import Program
+from notes.exercises.report import comparison, report
+from notes.exercises.stage import MORE_ROUNDS, Run, run
+from notes.exercises.table import EXERCISES, FIXED_PORTS, Exercise, exchanged, is_changed
 from notes.exercises.update import page_file, updated
 from winsock import closesocket
 
@@ -193,34 +199,248 @@ def runner(*arguments: str) -> subprocess.CompletedProcess[str]:
     return python("-X", "utf8", str(FOLDER / "run.py"), *arguments, cwd=ROOT)
 
 
-def test_a_program_that_still_runs_after_its_turns_is_reported() -> None:
-    with pytest.raises(RuntimeError) as caught:
-        run(EXERCISES[7]._replace(turns="client server"))
-    assert str(caught.value).startswith(
-        "07_end_of_stream: still running after the last turn: client; the programs printed:"
-    )
-    assert str(caught.value).endswith("\n  client | no news\n  server | sent EURUSD|0.25; the server ends")
+def broken_text(number: int) -> str:
+    exercise = EXERCISES[number]
+    return exercise.files(answer=False)[exercise.broken].read_text(encoding="utf-8")
 
 
-def test_a_program_that_never_ends_its_event_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notes.exercises.run.LIMIT", 3.0)
-    replace_program(tmp_path, monkeypatch, "input()\n")
-    with pytest.raises(RuntimeError, match="01_startup: server has not ended after 3 seconds"):
-        run(EXERCISES[1])
+def answer_text(number: int) -> str:
+    exercise = EXERCISES[number]
+    return exercise.files(answer=True)[exercise.broken].read_text(encoding="utf-8")
 
 
-def test_a_program_that_cannot_be_started_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    replace_program(tmp_path, monkeypatch, "from winsock import *\nsocket(\n")
-    with pytest.raises(RuntimeError, match=r"(?s)01_startup: no program has called winsock; .*\| SyntaxError: "):
-        run(EXERCISES[1])
+def change(number: int, text: str | None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
+    """Replace the broken program of an exercise by a reader's program, or remove it, in a copy of the exercises."""
+    exercise = EXERCISES[number]
+    shutil.copytree(FOLDER / exercise.folder, folder / exercise.folder)
+    shutil.copy(page_file(exercise), folder)
+    monkeypatch.setattr("notes.exercises.table.FOLDER", folder)
+    program = exercise.files(answer=False)[exercise.broken]
+    program.unlink()
+    if text is not None:
+        program.write_text(text, encoding="utf-8")
+    return exercise
 
 
-def replace_program(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Replace the broken program of exercise 1 by another one, in a folder of its own."""
-    program = folder / EXERCISES[1].folder / "broken_server.py"
-    program.parent.mkdir()
-    program.write_text(text, encoding="utf-8")
-    monkeypatch.setattr("notes.exercises.run.FOLDER", folder)
+def printed_by(result: Run, name: str) -> list[str]:
+    return [line.text for line in result.printed if line.program == name]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_answer_in_the_broken_file_works_with_the_same_command(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exercise = change(number, answer_text(number), tmp_path, monkeypatch)
+    changed, answer = run(exercise), run(exercise, answer=True)
+    assert changed.problem == ""
+    assert comparison(exercise, changed, answer).startswith("Your program does the same as the answer in this run: ")
+    for part in ANSWER[number]:
+        assert part in shown(number, changed)
+
+
+def test_a_blocking_event_is_reported_only_if_it_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert any(line.text.startswith("... (") for line in run(EXERCISES[4]).printed)
+    result = run(change(4, answer_text(4), tmp_path, monkeypatch))
+    assert not any(line.text.startswith("... (") for line in result.printed)
+    assert result.printed[-1] == ("server", 3, "stop server")
+    assert "= WSAEWOULDBLOCK" in report(4, result)
+
+
+AT_THE_NEXT_EVENT = """
+unsent = memoryview(template)
+while unsent:
+    count = send(client, unsent, len(unsent), 0)
+    if count >= 0:
+        unsent = unsent[count:]
+    elif WSAGetLastError() == WSAEWOULDBLOCK:
+        input("timer> ")
+    else:
+        check(count)
+print("template sent")
+"""
+
+
+def test_the_ninth_exercise_may_be_solved_with_more_timer_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = re.sub(r"for begin in .*?sent\"\)\n", lambda _: AT_THE_NEXT_EVENT, broken_text(9), flags=re.DOTALL)
+    exercise = change(9, text, tmp_path, monkeypatch)
+    result = run(exercise)
+    assert result.problem == ""
+    assert printed_by(result, "client")[-1] == "the template is complete: True"
+    assert "does the same as the answer" in comparison(exercise, result, run(exercise, answer=True))
+
+
+def test_the_ninth_exercise_may_be_solved_with_a_blocking_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = broken_text(9).replace("check(ioctlsocket(client, FIONBIO, u_long(1)))\n", "")
+    result = run(change(9, text, tmp_path, monkeypatch))
+    assert result.problem == ""
+    assert printed_by(result, "client")[-1] == "the template is complete: True"
+
+
+BROKEN_BY_A_READER = [
+    ("SyntaxError: ", lambda text: text.replace("check(connect(client, name, 16))", "check(connect(client, name, 16)")),
+    ("ModuleNotFoundError: ", lambda text: text.replace("import sys", "import syss")),
+    ("NameError: ", lambda text: text.replace("buf[:count]", "buff[:count]")),
+    ("No such file or directory", lambda text: None),
+]
+
+
+@pytest.mark.parametrize(
+    ("message", "edit"), BROKEN_BY_A_READER, ids=["syntax", "import", "in an event", "missing file"]
+)
+def test_the_run_ends_with_a_program_that_has_an_error_of_python(
+    message: str, edit: Callable[[str], str | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(change(8, edit(broken_text(8)), tmp_path, monkeypatch))
+    assert re.fullmatch(r"broken_client\.py ended with (an error|the exit code 2)", result.problem)
+    assert result.printed[-1].program == "client"
+    assert message in result.printed[-1].text
+
+
+def test_a_client_that_blocks_before_its_first_event_gets_the_data_of_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = broken_text(8).replace("check(ioctlsocket(client, FIONBIO, u_long(1)))\n", "")
+    result = run(change(8, text.replace('    input("timer> ")\n', ""), tmp_path, monkeypatch))
+    assert result.problem == ""
+    assert printed_by(result, "client")[:3] == ["connected", "... (its start does not end)", "position: EURUSD|0.10"]
+
+
+def test_a_turn_of_a_program_that_has_just_ended_is_no_error(tmp_path: Path) -> None:
+    file = tmp_path / "program.py"
+    file.write_text('print("timer> ", end="")', encoding="utf-8")
+    program = Program("server", file, [], tmp_path / "trace.jsonl")
+    try:
+        assert program.start() == []
+        assert [*program.turn(60.0), *program.turn(60.0)] == []
+        assert program.ended
+        assert program.problem == ""
+    finally:
+        program.close()
+
+
+ENDLESS = [
+    ('while True:\n    input("timer> ")\n', f"client did not end after {MORE_ROUNDS} more timer events"),
+    ('while True:\n    print("hello")\n', "client prints without end"),
+    (
+        "while True:\n    recv(client, bytearray(1), 1, 0)\n",
+        "client has a loop that calls winsock without end",
+    ),
+    (
+        'input("another text")\n',
+        "client did not end: a call waits for ever, a loop has no end, or an input() has another text than"
+        ' "timer> "; server has ended',
+    ),
+]
+
+
+@pytest.mark.parametrize(("end", "problem"), ENDLESS, ids=["events", "output", "calls", "wait"])
+def test_an_endless_program_is_ended_and_its_calls_are_shown(
+    end: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = broken_text(8).partition("buf = ")[0] + end
+    result = run(change(8, text, tmp_path, monkeypatch))
+    assert result.problem == problem
+    text = report(8, result)
+    assert "connect(s2, 127.0.0.1:PORT, 16) = 0" in text
+    assert text.count("\n") < 200
+
+
+def test_a_program_that_waits_for_a_program_that_has_ended_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(change(8, "from winsock import *\nWSAStartup(MAKEWORD(2, 2), WSADATA())\n", tmp_path, monkeypatch))
+    assert result.problem.startswith("server did not end: ")
+    assert result.problem.endswith("; client has ended")
+    assert "server 24 | accept(s1) has not returned\n" in report(8, result)
+
+
+def test_a_server_without_a_port_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = broken_text(9).replace('"127.0.0.1"', '"203.0.113.1"')
+    result = run(change(9, text, tmp_path, monkeypatch))
+    assert result.problem == "server has not printed its port, for example 'port 40123'"
+    assert "! server 18 | bind(" in report(9, result)
+
+
+def test_a_program_that_calls_nothing_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run(change(1, "print('hello')\n", tmp_path, monkeypatch))
+    assert result.problem == "no program has called winsock"
+    assert report(1, result).endswith("(! failed):\n  none\n")
+
+
+def compared(number: int, text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    exercise = change(number, text, folder, monkeypatch)
+    return comparison(exercise, run(exercise), run(exercise, answer=True))
+
+
+def test_a_buffer_of_the_size_of_a_message_is_not_the_same_as_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = compared(8, broken_text(8).replace("512", "16").replace("range(2)", "range(3)"), tmp_path, monkeypatch)
+    assert "- client, timer event 1 | position: EURUSD|0.25\n+ client, timer event 2 | position: EURUSD|0.25\n" in text
+
+
+def test_other_words_are_shown_as_a_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = compared(5, answer_text(5).replace("no news", "nothing yet"), tmp_path, monkeypatch)
+    assert "- client, timer event 1 | no news\n+ client, timer event 1 | nothing yet\nOther words are no fault." in text
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_program_with_the_lines_of_the_answer_but_failed_calls_is_not_the_same(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = compared(number, broken_text(number) + "# changed\n", tmp_path, monkeypatch)
+    assert text.startswith("These calls fail in your run, but not in the answer's run:\n! server | ")
+    assert "! server | listen: WSA" in text
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_only_a_changed_program_is_compared(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not is_changed(EXERCISES[number])
+    assert is_changed(change(number, broken_text(number) + "\n", tmp_path, monkeypatch))
+
+
+def test_the_command_compares_a_changed_program_with_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(7, answer_text(7), tmp_path, monkeypatch)
+    monkeypatch.setattr("sys.argv", ["run.py", "7"])
+    assert command_line.command() == 0
+    assert capsys.readouterr().out.endswith("the same lines, and no other failed call.\n")
+
+
+def test_the_command_reports_a_problem_below_the_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(1, "from winsock import *\nsocket(\n", tmp_path, monkeypatch)
+    monkeypatch.setattr("sys.argv", ["run.py", "1"])
+    with pytest.raises(SystemExit) as caught:
+        command_line.command()
+    assert caught.value.code == 1
+    output = capsys.readouterr()
+    assert "  server | SyntaxError: " in output.out
+    assert output.err.endswith(": error: broken_server.py ended with an error\n")
+
+
+def test_ctrl_c_ends_the_command_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> Run:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("notes.exercises.run.run", interrupted)
+    monkeypatch.setattr("sys.argv", ["run.py", "7"])
+    assert command_line.command() == 130
+    assert capsys.readouterr().err == "\nrun.py: ended by Ctrl-C\n"
+
+
+def test_the_pages_are_not_updated_with_a_run_that_was_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(1, "from winsock import *\nsocket(\n", tmp_path, monkeypatch)
+    with pytest.raises(RuntimeError, match=r"^01_startup: broken_server\.py ended with an error$"):
+        updated(1, page(1))
 
 
 @pytest.mark.usefixtures("started")
@@ -228,9 +448,9 @@ def test_the_second_exercise_uses_the_next_port_if_its_port_is_in_use(monkeypatc
     used, other = port_of(listener()), bound()
     free = port_of(other)
     assert closesocket(other) == 0
-    monkeypatch.setattr("notes.exercises.run.FIXED_PORTS", [used, free])
+    monkeypatch.setattr("notes.exercises.stage.FIXED_PORTS", [used, free])
     assert run(EXERCISES[2], answer=True).port == free
-    monkeypatch.setattr("notes.exercises.run.FIXED_PORTS", [used])
+    monkeypatch.setattr("notes.exercises.stage.FIXED_PORTS", [used])
     with pytest.raises(RuntimeError, match=f"other programs use the ports {used} to {used}: end one of them"):
         run(EXERCISES[2])
 
