@@ -3,6 +3,8 @@
 The text is MQL source, or an article with listings: Markdown with fenced code, HTML with `<pre>`, or plain text. Plain
 text has no marks around a listing, so a listing ends where the next OnInit or OnStart begins a new one.
 
+A source file is split in the same way, if several programs follow each other in it.
+
 Nothing is compiled. Comments, strings and character constants are covered with blanks; what is left shows where a
 function begins and which braces belong together.
 """
@@ -13,7 +15,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 __all__ = ["OPAQUE", "Listing", "Procedure", "listings_in"]
@@ -33,6 +35,7 @@ _BRACE = re.compile("[{}]")
 _STATEMENTS = {"case", "do", "else", "for", "if", "new", "return", "switch", "while"}
 # Procedures with which a program begins; a listing has one of them.
 _ENTRIES = ("OnInit", "OnStart")
+_CONDITION = re.compile(r"[ \t]*#[ \t]*(if|endif)")
 _FIRST_LINE = re.compile(r"[ \t]*(?://\+--|#property|#include|input\b)")
 _FENCE = re.compile(r" {0,3}(```|~~~)(.*)")
 _HTML = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype|html|head|body|article|div|h\d|p|pre)\b", re.DOTALL | re.I)
@@ -54,6 +57,11 @@ class Listing(NamedTuple):
     procedures: list[Procedure]
 
     @property
+    def is_program(self) -> bool:
+        """Whether it has the procedure with which a program begins."""
+        return any(procedure.name in _ENTRIES for procedure in self.procedures)
+
+    @property
     def code(self) -> str:
         """The text of all parts, without comments and strings."""
         parts = [self.declarations, *(procedure.lines for procedure in self.procedures)]
@@ -70,15 +78,12 @@ class _Found(NamedTuple):
 
 
 def listings_in(text: str, is_source: bool) -> list[Listing]:
-    """The listings in a text that contain a procedure; a source file (`is_source`) is one listing."""
+    """The listings in a text that contain a procedure; a source file (`is_source`) has no text around its listings."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\N{NO-BREAK SPACE}", " ")
-    if is_source:
-        found = _functions(text)
-        return [_listing(text.split("\n"), 1, found)] if found else []
     listings = []
-    for first, block in _blocks(text):
+    for first, block in [(1, text)] if is_source else _blocks(text):
         lines = block.split("\n")
-        for start, stop, functions in _groups(block):
+        for start, stop, functions in _groups(block, is_source):
             moved = [found._replace(first=found.first - start, last=found.last - start) for found in functions]
             listings.append(_listing(lines[start:stop], first + start, moved))
     return listings
@@ -182,24 +187,33 @@ def _end_of_incomplete(plain: str, position: int) -> int:
     return len(plain[position : following.start() if following else len(plain)].rstrip()) + position
 
 
-def _groups(block: str) -> list[tuple[int, int, list[_Found]]]:
+def _groups(block: str, is_source: bool) -> list[tuple[int, int, list[_Found]]]:
     """The programs in a block: the first line, the line after the last, and the functions, of each."""
+    lines = block.split("\n")
+    conditions = list(accumulate(map(_condition, lines)))
     groups: list[list[_Found]] = []
     has_entry = False
     for found in _functions(block):
-        if not groups or (found.name in _ENTRIES and has_entry):
+        # Between #ifdef and #endif a program may have the same procedure twice.
+        is_entry = found.name in _ENTRIES and conditions[found.first] <= 0
+        if not groups or (is_entry and has_entry):
             groups.append([])
             has_entry = False
-        has_entry = has_entry or found.name in _ENTRIES
+        has_entry = has_entry or is_entry
         groups[-1].append(found)
-    lines = block.split("\n")
     placed, before = [], 0
     for group in groups:
         # Before the first line of a program and after its last function, an article has its own text.
-        code = (number for number in range(before, group[0].first) if _FIRST_LINE.match(lines[number]))
+        code = (number for number in range(before, group[0].first) if is_source or _FIRST_LINE.match(lines[number]))
         start, before = next(code, group[0].first), group[-1].last + 1
-        placed.append((start, before, group))
+        placed.append((start, len(lines) if is_source and group is groups[-1] else before, group))
     return placed
+
+
+def _condition(line: str) -> int:
+    """1 for a line that begins conditional code, -1 for one that ends it, 0 for every other line."""
+    found = _CONDITION.match(line)
+    return 0 if found is None else 1 if found[1] == "if" else -1
 
 
 def _listing(lines: list[str], number: int, functions: list[_Found]) -> Listing:

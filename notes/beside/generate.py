@@ -50,7 +50,10 @@ The article's code is not printed here. If you have it, this command puts it nex
 is a listing (.mq5, in any encoding that MetaEditor writes), or the saved article as HTML, Markdown or text:
 
     python -m demos beside FILE
+    python -m demos beside FILE --program signal_server
     python -m demos beside FILE --html beside.html
+
+The first command shows every program that FILE has, the second only one, and the third writes a page.
 """
 
 FOLDER = ROOT / "notes" / "beside"
@@ -77,6 +80,7 @@ def page(study: Study, run: str) -> str:
             "## A run",
             "",
             f"Both programs of the pair ran on loopback; each call shows the line that made it. {_peer(study)}",
+            "A diagram cannot have links, so the table below it links each call to its line.",
             "[conversations.md](../conversations.md) explains the diagram.",
             "",
             f"<!-- run -->\n{run}<!-- end of run -->",
@@ -132,15 +136,14 @@ def _row(study: Study, part: Part) -> str:
 
 
 def _section(study: Study, part: Part) -> list[str]:
-    """The section of a procedure: what it does, what differs, and its code with line numbers."""
+    """The section of a procedure: what it does, what differs, and its code, which the site shows with line numbers."""
     if part.is_ours_alone:
         place = "This procedure is not in the listing."
     elif part.name == DECLARATIONS:
         place = "The original is at the top of the listing, outside its procedures."
     else:
         place = f"The original is procedure {part.position} of {study.procedures} in the listing."
-    width = len(str(len(study.lines)))
-    code = [f"{number:{width}}  {line}".rstrip() for number, line in study.code(part)]
+    code = [line for _, line in study.code(part)]
     defects = [f"- {_erratum_link(number)}: {all_errata()[number].original}" for number in part.errata]
     return [
         f"## {part.name}",
@@ -152,7 +155,7 @@ def _section(study: Study, part: Part) -> list[str]:
         f"**What differs.** {_with_links(part.differs)}",
         "",
         *(["The defects of the original:", "", *defects, ""] if defects else []),
-        "```python",
+        f'```python linenums="{part.first}"',
         *code,
         "```",
         "",

@@ -78,6 +78,21 @@ def test_the_program_that_the_user_names_is_taken_although_it_is_not_recognized(
     assert best_match(STUDIES["tpl_client"], listings) is None
 
 
+def test_programs_in_a_source_file_are_split_and_keep_all_its_lines() -> None:
+    first, second = listing("tpl_server"), f"// mine\n{listing('tick_client')}// end\n"
+    found = listings_in(first + second, is_source=True)
+    assert [match.study.name for match in matches_in(found)] == ["tpl_server", "tick_client"]
+    assert [line for _, line in found[0].declarations] == first.splitlines()[:4]
+    assert [line for _, line in found[1].declarations] == ["// mine", *second.splitlines()[1:5], "// end"]
+    assert found[1].declarations[0][0] == first.count("\n") + 1
+
+
+def test_two_variants_of_a_procedure_between_conditions_are_one_program() -> None:
+    start = "int OnInit() { return 0; }\n"
+    text = f"# ifdef A\n{start}#else\n{start}#endif\n#ifndef B\n{start}#endif\nvoid OnTimer() {{ }}\n"
+    assert names(text) == ["OnInit", "OnInit", "OnInit", "OnTimer"]
+
+
 def test_braces_in_comments_strings_and_characters_do_not_end_a_procedure() -> None:
     text = 'void A()\n{\n// }\n/* } \n } */\nPrint("}\\"}");\nushort c=\'}\';\n}\nvoid B() { }\n'
     [found] = listings_in(text, is_source=True)
