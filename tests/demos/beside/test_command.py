@@ -193,6 +193,14 @@ def test_the_page_has_all_programs_and_escapes_the_reader_s_text(
     assert links <= set(re.findall(r'id="([^"]+)"', page))
 
 
+def test_a_narrow_page_breaks_a_line_of_code_after_a_bracket_or_a_comma(file: Path, tmp_path: Path) -> None:
+    target = tmp_path / "page.html"
+    assert beside(file, "--html", target) == 0
+    page = target.read_text(encoding="utf-8")
+    assert "PositionSelectByTicket(<wbr>PositionGetTicket(<wbr>i))" in page
+    assert "OnTrade(<wbr>int a,<wbr>string b)" in page
+
+
 def test_the_text_of_the_page_is_that_of_both_programs(file: Path, tmp_path: Path) -> None:
     target = tmp_path / "page.html"
     assert beside(file, "--html", target) == 0
