@@ -34,7 +34,7 @@ def two_columns(match: Match, name: str, width: int, only: Iterable[str] = ()) -
         if part.name in theirs:
             listed = theirs[part.name].lines
         yield from _head(match, part, width)
-        yield _joined(name, match.study.file, side)
+        yield _joined(_shortened(name, side), match.study.file, side)
         yield from _rows(listed if listed is not None else [(0, _absent(part))], match.study.code(part), side)
         yield ""
     for other in match.additional:
@@ -79,7 +79,8 @@ def plain(markdown: str) -> str:
 
 
 def _rule(title: str, width: int) -> str:
-    return f"== {title} ".ljust(width, "=")
+    title = f"== {_shortened(title, width - 4)} "
+    return title + "=" * (width - _cells(title))
 
 
 def _rows(left: list[tuple[int, str]], right: list[tuple[int, str]], side: int) -> Iterator[str]:
@@ -123,6 +124,15 @@ def _cut(code: str, room: int) -> int:
         return blank
     places, names = ([found.start() for found in pattern.finditer(code, 1, room + 1)] for pattern in (_BREAK, _NAME))
     return max(0, blank, *places) or max(names, default=room)
+
+
+def _shortened(text: str, room: int) -> str:
+    """The text, with dots at its end if it takes more cells of a terminal than there are."""
+    if _cells(text) <= room:
+        return text
+    while _cells(text) > room - 3:
+        text = text[:-1]
+    return f"{text}..."
 
 
 def _cells(text: str) -> int:

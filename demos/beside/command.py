@@ -54,8 +54,9 @@ def add_parser(subparsers: SubParsers) -> None:
         "beside",
         help="show your copy of the article's listings next to the study programs",
         description="Show your copy of the article's listings next to the study programs,\n"
-        "procedure by procedure, with what differs and why. FILE is a listing (.mq5,\n"
-        "UTF-16, UTF-8 or code page 1252), or the saved article: HTML, Markdown, text.",
+        "procedure by procedure, with what differs and why. FILE is a listing (.mq5),\n"
+        "or the saved article: HTML, Markdown, text. It is in UTF-8, in UTF-16 with a byte\n"
+        "order mark, or in code page 1252.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -90,7 +91,6 @@ def main(args: argparse.Namespace) -> int:
             print(textwrap.fill(printable(line), _width()))
         if args.html:
             print(f"wrote {escaped(str(args.html))}")
-        sys.stdout.flush()
     except TerminalError as error:
         print(f"python -m demos beside: error: {escaped(str(error))}", file=sys.stderr)
         return error.code

@@ -34,9 +34,11 @@ class Match(NamedTuple):
         found: dict[str, Procedure] = {}
         for procedure in self.listing.procedures:
             old = found.get(procedure.name)
-            lines = [*old.lines, (0, ""), *procedure.lines] if old else procedure.lines
-            complete = procedure.complete and (old is None or old.complete)
-            found[procedure.name] = Procedure(procedure.name, lines, complete)
+            if old is None:
+                found[procedure.name] = procedure._replace(lines=[*procedure.lines])
+            else:
+                old.lines.extend([(0, ""), *procedure.lines])
+                found[procedure.name] = old._replace(complete=old.complete and procedure.complete)
         return found
 
     @property

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
 from itertools import accumulate, pairwise
 from typing import NamedTuple
@@ -38,7 +39,11 @@ _ENTRIES = ("OnInit", "OnStart")
 _CONDITION = re.compile(r"[ \t]*#[ \t]*(if|endif)")
 _FIRST_LINE = re.compile(r"[ \t]*(?://\+--|#property|#include|input\b)")
 _FENCE = re.compile(r" {0,3}(```|~~~)(.*)")
-_HTML = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype|html|head|body|article|div|h\d|p|pre)\b", re.DOTALL | re.I)
+# HTML begins with a tag, also after comments, or has a listing in <pre>.
+_HTML = re.compile(
+    r"\A\s*(?:<!--(?:(?!-->).)*-->\s*)*<(?:[?a-z]|!doctype\b)|^[ \t]*<pre[\s>]",
+    re.DOTALL | re.IGNORECASE | re.MULTILINE,
+)
 _LINE_TAGS = ("br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4")
 
 
@@ -95,19 +100,30 @@ def covered(text: str) -> str:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, str]]:
-    """The blocks of code in a text, each with the number of its first line; the whole text if nothing marks them."""
-    if _HTML.match(text.lstrip("\N{ZERO WIDTH NO-BREAK SPACE}")):
-        reader = _PreReader()
-        reader.feed(text)
-        reader.close()
-        yield from reader.blocks or [(1, reader.everything)]
+    """The blocks of code in a text, each with the number of its first line; the last one is what nothing marks."""
+    lines = text.lstrip("\N{ZERO WIDTH NO-BREAK SPACE}").split("\n")
+    for number, block in _fenced(lines):
+        yield number, block
+        length = block.count("\n") + 1
+        lines[number - 1 : number - 1 + length] = [""] * length
+    rest = "\n".join(lines)
+    if not _HTML.search(rest):
+        yield 1, rest
         return
-    yield from _fenced(text.split("\n")) or [(1, text)]
+    reader = _PreReader()
+    # After the last tag there is only text. The parser would search it again and again for the end of a tag.
+    tags, end, words = rest.rpartition(">")
+    reader.feed(tags + end)
+    reader.close()
+    reader.handle_data(unescape(words))
+    reader.handle_endtag("pre")
+    yield from reader.blocks
+    yield 1, reader.outside
 
 
 def _fenced(lines: list[str]) -> list[tuple[int, str]]:
     """The blocks of code in Markdown."""
-    found = []
+    found: list[tuple[int, str]] = []
     mark, start = "", 0
     for number, line in enumerate(lines):
         fence = _FENCE.fullmatch(line)
@@ -120,21 +136,22 @@ def _fenced(lines: list[str]) -> list[tuple[int, str]]:
 
 
 class _PreReader(HTMLParser):
-    """Collects the text of each `<pre>`, and the text of the whole page for pages without one."""
+    """Collects the text of each `<pre>`, and the text outside."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.blocks: list[tuple[int, str]] = []
-        self._all: list[str] = []
+        self._outside: list[str] = []
         self._pre: list[str] | None = None
         self._line = 1
 
     @property
-    def everything(self) -> str:
-        return "".join(self._all)
+    def outside(self) -> str:
+        return "".join(self._outside)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "pre":
+            self.handle_endtag(tag)
             self._pre, self._line = [], self.getpos()[0]
         elif tag in _LINE_TAGS:
             self.handle_data("\n")
@@ -143,12 +160,10 @@ class _PreReader(HTMLParser):
         if tag == "pre" and self._pre is not None:
             self.blocks.append((self._line, "".join(self._pre)))
             self._pre = None
+            self._outside.append("\n")
 
     def handle_data(self, data: str) -> None:
-        data = data.replace("\N{NO-BREAK SPACE}", " ")
-        self._all.append(data)
-        if self._pre is not None:
-            self._pre.append(data)
+        (self._outside if self._pre is None else self._pre).append(data.replace("\N{NO-BREAK SPACE}", " "))
 
 
 def _functions(text: str) -> list[_Found]:

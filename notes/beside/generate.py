@@ -47,7 +47,8 @@ article, what differs and why, and the calls of a real run with the lines that m
 {rows}
 
 The article's code is not printed here. If you have it, this command puts it next to ours, procedure by procedure. FILE
-is a listing (.mq5, in any encoding that MetaEditor writes), or the saved article as HTML, Markdown or text:
+is a listing (.mq5), or the saved article as HTML, Markdown or text. It is read as UTF-8, as UTF-16 with a byte order
+mark, or as code page 1252; save a file in another encoding, such as code page 1251, as UTF-8 first:
 
     python -m demos beside FILE
     python -m demos beside FILE --program signal_server

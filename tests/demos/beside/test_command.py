@@ -90,6 +90,23 @@ def test_a_line_of_the_reader_s_file_cannot_control_the_terminal(
     assert all(line.isprintable() for line in out.splitlines())
 
 
+def test_a_long_name_of_a_file_or_a_procedure_keeps_the_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"{'x' * 64}.mq5"
+    path.write_text(listing("tick_client", more=f"void {'Y' * 100}()\n{{\n}}\n"), encoding="utf-8")
+    assert beside(path) == 0
+    out = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert f"{'x' * 35}... | demos/ticks/client.py" in out
+    assert f"== {'Y' * 73}... \n" in out
+
+
+def test_a_closed_standard_output_is_no_error(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert beside(file) == 0
+
+
 def test_wide_characters_keep_the_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "listing.mq5"
     path.write_text(listing("tick_client", more=f"// {'接' * 60}\nvoid X()\n{{\n}}\n"), encoding="utf-8")
