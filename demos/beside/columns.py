@@ -15,6 +15,10 @@ from winsock.command_line import printable
 __all__ = ["summary", "two_columns"]
 
 _SEPARATOR = " | "
+# Where a line of code may end if it has no blank: after an opening bracket, a comma, =, | and ?, and before a dot.
+_BREAK = re.compile(r"(?<=[(\[{,=|?])(?=[^\s)\]}=|])|(?<=[A-Za-z_)\]])(?=\.)")
+_NAME = re.compile(r"(?<=\W)(?=\w)")
+_FIRST_NAME = re.compile(r"\W*\w*")
 # Lines and blanks that decorate a comment; they are shortened where they do not fit.
 _RUN = re.compile(r"([-=*+/_ ])\1{5,}")
 
@@ -30,7 +34,7 @@ def two_columns(match: Match, name: str, width: int, only: Iterable[str] = ()) -
         if part.name in theirs:
             listed = theirs[part.name].lines
         yield from _head(match, part, width)
-        yield _joined(name, match.study.file, side)
+        yield _joined(_shortened(name, side), match.study.file, side)
         yield from _rows(listed if listed is not None else [(0, _absent(part))], match.study.code(part), side)
         yield ""
     for other in match.additional:
@@ -75,7 +79,8 @@ def plain(markdown: str) -> str:
 
 
 def _rule(title: str, width: int) -> str:
-    return f"== {title} ".ljust(width, "=")
+    title = f"== {_shortened(title, width - 4)} "
+    return title + "=" * (width - _cells(title))
 
 
 def _rows(left: list[tuple[int, str]], right: list[tuple[int, str]], side: int) -> Iterator[str]:
@@ -97,15 +102,37 @@ def _pieces(number: int, code: str, side: int) -> list[str]:
     # Characters that take two cells of the terminal.
     if _cells(code) > len(code):
         room //= 2
-    indent = " " * min(len(code) - len(code.lstrip()), room // 2)
-    wrapped = textwrap.wrap(
-        code.strip() if _cells(code) <= room else _RUN.sub(r"\1\1\1\1", code.strip()),
-        room,
-        initial_indent=indent,
-        subsequent_indent=f"{indent}  ",
-        break_on_hyphens=False,
-    )
-    return [(prefix if index == 0 else " " * len(prefix)) + piece for index, piece in enumerate(wrapped or [""])]
+    indent = min(len(code) - len(code.lstrip()), room // 2)
+    text = code.strip() if _cells(code) <= room else _RUN.sub(r"\1\1\1\1", code.strip())
+    pieces: list[str] = []
+    while text or not pieces:
+        # A long name needs the room of the indent.
+        name = _FIRST_NAME.match(text, 0, room)
+        blanks = max(0, min(indent + 2 * bool(pieces), room - (name.end() if name else 0)))
+        cut = _cut(text, room - blanks)
+        pieces.append((prefix if not pieces else " " * len(prefix)) + " " * blanks + text[:cut].rstrip())
+        text = text[cut:].lstrip()
+    return pieces
+
+
+def _cut(code: str, room: int) -> int:
+    """Where to end a line of code: at a blank in the second half of the room, at punctuation, or before a name."""
+    if len(code) <= room:
+        return len(code)
+    blank = code.rfind(" ", 1, room + 1)
+    if blank >= room // 2:
+        return blank
+    places, names = ([found.start() for found in pattern.finditer(code, 1, room + 1)] for pattern in (_BREAK, _NAME))
+    return max(0, blank, *places) or max(names, default=room)
+
+
+def _shortened(text: str, room: int) -> str:
+    """The text, with dots at its end if it takes more cells of a terminal than there are."""
+    if _cells(text) <= room:
+        return text
+    while _cells(text) > room - 3:
+        text = text[:-1]
+    return f"{text}..."
 
 
 def _cells(text: str) -> int:

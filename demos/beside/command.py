@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 import textwrap
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demos.beside.columns import summary, two_columns
-from demos.beside.matching import Match, best_match, matches_in
-from demos.beside.mql_listings import listings_in
+from demos.beside.matching import Match, best_match, matches_in, nearest
+from demos.beside.mql_listings import Listing, listings_in
 from demos.beside.page import page
 from demos.beside.studies import all_studies
 from demos.launcher.output_files import check_outputs
@@ -24,9 +25,10 @@ from winsock.doctor.source_files import SourceError, decoded, read_source
 if TYPE_CHECKING:
     from demos.launcher.option_types import SubParsers
 
-_ALL = "all"
 _SOURCES = (".mq5", ".mq4", ".mqh")
 _WIDTHS = (60, 240)
+# A header for Winsock's DLL, which declares its functions.
+_HEADER = re.compile(r'#import\s{1,100}"ws2_32', re.IGNORECASE)
 _EXAMPLES = """\
 examples:
   python -m demos beside SignalServer.mq5
@@ -34,9 +36,9 @@ examples:
   python -m demos beside article.html --program tick_server
   python -m demos beside article.html --html beside.html
 
-The page has all programs of FILE, unless --program chooses one. Exit code 0:
-shown; 2: an invalid option, or FILE has several programs and --program is
-missing; 4: a file that cannot be read or written, or has none of the programs.
+All programs of FILE are shown, unless --program chooses one. Exit code 0:
+shown; 2: an invalid option; 4: a file that cannot be read or written, or has
+none of the programs.
 """
 
 
@@ -52,8 +54,9 @@ def add_parser(subparsers: SubParsers) -> None:
         "beside",
         help="show your copy of the article's listings next to the study programs",
         description="Show your copy of the article's listings next to the study programs,\n"
-        "procedure by procedure, with what differs and why. FILE is a listing (.mq5,\n"
-        "UTF-16, UTF-8 or code page 1252), or the saved article: HTML, Markdown, text.",
+        "procedure by procedure, with what differs and why. FILE is a listing (.mq5),\n"
+        "or the saved article: HTML, Markdown, text. It is in UTF-8, in UTF-16 with a byte\n"
+        "order mark, or in code page 1252.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -61,9 +64,9 @@ def add_parser(subparsers: SubParsers) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="the listing, or the article with its listings")
     parser.add_argument(
         "--program",
-        choices=[*all_studies(), _ALL],
+        choices=[*all_studies()],
         metavar="NAME",
-        help=f"the program to show: {', '.join(all_studies())}, or {_ALL} (default: the only one in FILE)",
+        help=f"show only this program: {', '.join(all_studies())} (default: all in FILE)",
     )
     parser.add_argument(
         "--procedure", action="append", default=[], metavar="NAME", help="show only this procedure; may be repeated"
@@ -77,54 +80,71 @@ def main(args: argparse.Namespace) -> int:
         check_outputs({"--html": args.html}, {"FILE": args.file})
         if args.html and args.procedure:
             raise ProgramError("--procedure is for the terminal: the page has all procedures")
-        matches = _matches(args)
+        matches, not_shown = _matches(args)
         name = args.file.name
         if args.html:
             _write(args.html, page(matches, name, [list(summary(match, name)) for match in matches]))
         else:
             for line in _comparison(matches, name, args.procedure):
                 print(line)
-        for match in matches:
-            for line in summary(match, name):
-                print(textwrap.fill(printable(line), _width()))
+        for line in (*(line for match in matches for line in summary(match, name)), *_about(not_shown, name)):
+            print(textwrap.fill(printable(line), _width()))
         if args.html:
             print(f"wrote {escaped(str(args.html))}")
-        sys.stdout.flush()
     except TerminalError as error:
         print(f"python -m demos beside: error: {escaped(str(error))}", file=sys.stderr)
         return error.code
     return 0
 
 
-def _matches(args: argparse.Namespace) -> list[Match]:
-    """The programs to show.
+def _matches(args: argparse.Namespace) -> tuple[list[Match], list[Listing]]:
+    """The programs to show, and those that are not shown because they are not recognized.
 
-    Errors: ListingError if the file cannot be read or has none of them; ProgramError if the user must choose.
+    Errors: ListingError if the file cannot be read or has none of them.
     """
     try:
         text = decoded(read_source(args.file))
     except SourceError as error:
         raise ListingError(f"{args.file}: {error}") from error
     listings = listings_in(text, args.file.suffix.lower() in _SOURCES)
-    if args.program in (None, _ALL):
-        matches = matches_in(listings)
-    else:
+    if args.program:
         match = best_match(all_studies()[args.program], listings)
-        matches = [match] if match else []
+        if match is None:
+            raise ListingError(f"{args.file} has none of the procedures of {args.program}")
+        return [match], []
+    matches = matches_in(listings)
     if not matches:
-        raise ListingError(_not_found(args, bool(listings)))
-    if len(matches) > 1 and not (args.html or args.program):
-        names = ", ".join(match.study.name for match in matches)
-        raise ProgramError(f"{args.file} has {len(matches)} programs; choose one with --program: {names}, or {_ALL}")
-    return matches
+        raise ListingError(f"{args.file} {_problem(text, listings)}")
+    shown = [match.listing for match in matches]
+    return matches, [listing for listing in listings if listing.is_program and listing not in shown]
 
 
-def _not_found(args: argparse.Namespace, has_procedures: bool) -> str:
-    if not has_procedures:
-        return f"{args.file} has no procedures of MQL"
-    if args.program in (None, _ALL):
-        return f"{args.file} is none of the article's programs; if it is a changed one, name it with --program"
-    return f"{args.file} has none of the procedures of {args.program}"
+def _problem(text: str, listings: list[Listing]) -> str:
+    """What a file is in which no program was recognized, and what to do."""
+    if _HEADER.search(text) and not any(listing.is_program for listing in listings):
+        return (
+            "is a header, not a program: notes/listing.md compares the article's header with winsock, and "
+            "`python -m winsock.doctor layout FILE` checks any header"
+        )
+    if not listings:
+        return "has no procedures of MQL: FILE must be a listing (.mq5), or the saved article"
+    match = nearest(listings)
+    names = ", ".join(all_studies())
+    if match is None:
+        return f"has no procedure of the article's programs: {names}"
+    study = match.study
+    found = study.procedures - len(match.missing)
+    return (
+        f"is not recognized as one of the article's programs. The nearest one is {study.name} ({found} of its "
+        f"{study.procedures} procedures). Choose one with --program: {names}"
+    )
+
+
+def _about(not_shown: list[Listing], name: str) -> Iterator[str]:
+    """A line for each program of a file that is not shown."""
+    for listing in not_shown:
+        number = (listing.declarations or listing.procedures[0].lines)[0][0]
+        yield f"Not shown, because not recognized or a second copy: the program at line {number} of {name}"
 
 
 def _comparison(matches: list[Match], name: str, only: list[str]) -> Iterator[str]:

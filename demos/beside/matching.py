@@ -15,7 +15,7 @@ import winsock
 from demos.beside.mql_listings import Listing, Procedure
 from demos.beside.studies import Study, all_studies
 
-__all__ = ["Match", "best_match", "matches_in"]
+__all__ = ["Match", "best_match", "matches_in", "nearest"]
 
 _ENOUGH = 0.5
 _CALL = re.compile(r"\b([A-Za-z_]\w*)\s{0,100}\(")
@@ -34,9 +34,11 @@ class Match(NamedTuple):
         found: dict[str, Procedure] = {}
         for procedure in self.listing.procedures:
             old = found.get(procedure.name)
-            lines = [*old.lines, (0, ""), *procedure.lines] if old else procedure.lines
-            complete = procedure.complete and (old is None or old.complete)
-            found[procedure.name] = Procedure(procedure.name, lines, complete)
+            if old is None:
+                found[procedure.name] = procedure._replace(lines=[*procedure.lines])
+            else:
+                old.lines.extend([(0, ""), *procedure.lines])
+                found[procedure.name] = old._replace(complete=old.complete and procedure.complete)
         return found
 
     @property
@@ -75,6 +77,12 @@ def best_match(study: Study, listings: list[Listing]) -> Match | None:
     if not possible:
         return None
     return Match(study, max(possible, key=lambda listing: _similarity(study, listing)))
+
+
+def nearest(listings: list[Listing]) -> Match | None:
+    """The program and the listing that are most similar; None if no listing has a procedure of a program."""
+    matches = [match for study in all_studies().values() if (match := best_match(study, listings))]
+    return max(matches, key=lambda match: _similarity(match.study, match.listing), default=None)
 
 
 def _similarity(study: Study, listing: Listing) -> float:

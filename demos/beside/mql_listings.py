@@ -3,6 +3,8 @@
 The text is MQL source, or an article with listings: Markdown with fenced code, HTML with `<pre>`, or plain text. Plain
 text has no marks around a listing, so a listing ends where the next OnInit or OnStart begins a new one.
 
+A source file is split in the same way, if several programs follow each other in it.
+
 Nothing is compiled. Comments, strings and character constants are covered with blanks; what is left shows where a
 function begins and which braces belong together.
 """
@@ -12,8 +14,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 __all__ = ["OPAQUE", "Listing", "Procedure", "listings_in"]
@@ -33,9 +36,14 @@ _BRACE = re.compile("[{}]")
 _STATEMENTS = {"case", "do", "else", "for", "if", "new", "return", "switch", "while"}
 # Procedures with which a program begins; a listing has one of them.
 _ENTRIES = ("OnInit", "OnStart")
+_CONDITION = re.compile(r"[ \t]*#[ \t]*(if|endif)")
 _FIRST_LINE = re.compile(r"[ \t]*(?://\+--|#property|#include|input\b)")
 _FENCE = re.compile(r" {0,3}(```|~~~)(.*)")
-_HTML = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype|html|head|body|article|div|h\d|p|pre)\b", re.DOTALL | re.I)
+# HTML begins with a tag, also after comments, or has a listing in <pre>.
+_HTML = re.compile(
+    r"\A\s*(?:<!--(?:(?!-->).)*-->\s*)*<(?:[?a-z]|!doctype\b)|^[ \t]*<pre[\s>]",
+    re.DOTALL | re.IGNORECASE | re.MULTILINE,
+)
 _LINE_TAGS = ("br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4")
 
 
@@ -54,6 +62,11 @@ class Listing(NamedTuple):
     procedures: list[Procedure]
 
     @property
+    def is_program(self) -> bool:
+        """Whether it has the procedure with which a program begins."""
+        return any(procedure.name in _ENTRIES for procedure in self.procedures)
+
+    @property
     def code(self) -> str:
         """The text of all parts, without comments and strings."""
         parts = [self.declarations, *(procedure.lines for procedure in self.procedures)]
@@ -70,15 +83,12 @@ class _Found(NamedTuple):
 
 
 def listings_in(text: str, is_source: bool) -> list[Listing]:
-    """The listings in a text that contain a procedure; a source file (`is_source`) is one listing."""
+    """The listings in a text that contain a procedure; a source file (`is_source`) has no text around its listings."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\N{NO-BREAK SPACE}", " ")
-    if is_source:
-        found = _functions(text)
-        return [_listing(text.split("\n"), 1, found)] if found else []
     listings = []
-    for first, block in _blocks(text):
+    for first, block in [(1, text)] if is_source else _blocks(text):
         lines = block.split("\n")
-        for start, stop, functions in _groups(block):
+        for start, stop, functions in _groups(block, is_source):
             moved = [found._replace(first=found.first - start, last=found.last - start) for found in functions]
             listings.append(_listing(lines[start:stop], first + start, moved))
     return listings
@@ -90,19 +100,30 @@ def covered(text: str) -> str:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, str]]:
-    """The blocks of code in a text, each with the number of its first line; the whole text if nothing marks them."""
-    if _HTML.match(text.lstrip("\N{ZERO WIDTH NO-BREAK SPACE}")):
-        reader = _PreReader()
-        reader.feed(text)
-        reader.close()
-        yield from reader.blocks or [(1, reader.everything)]
+    """The blocks of code in a text, each with the number of its first line; the last one is what nothing marks."""
+    lines = text.lstrip("\N{ZERO WIDTH NO-BREAK SPACE}").split("\n")
+    for number, block in _fenced(lines):
+        yield number, block
+        length = block.count("\n") + 1
+        lines[number - 1 : number - 1 + length] = [""] * length
+    rest = "\n".join(lines)
+    if not _HTML.search(rest):
+        yield 1, rest
         return
-    yield from _fenced(text.split("\n")) or [(1, text)]
+    reader = _PreReader()
+    # After the last tag there is only text. The parser would search it again and again for the end of a tag.
+    tags, end, words = rest.rpartition(">")
+    reader.feed(tags + end)
+    reader.close()
+    reader.handle_data(unescape(words))
+    reader.handle_endtag("pre")
+    yield from reader.blocks
+    yield 1, reader.outside
 
 
 def _fenced(lines: list[str]) -> list[tuple[int, str]]:
     """The blocks of code in Markdown."""
-    found = []
+    found: list[tuple[int, str]] = []
     mark, start = "", 0
     for number, line in enumerate(lines):
         fence = _FENCE.fullmatch(line)
@@ -115,21 +136,22 @@ def _fenced(lines: list[str]) -> list[tuple[int, str]]:
 
 
 class _PreReader(HTMLParser):
-    """Collects the text of each `<pre>`, and the text of the whole page for pages without one."""
+    """Collects the text of each `<pre>`, and the text outside."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.blocks: list[tuple[int, str]] = []
-        self._all: list[str] = []
+        self._outside: list[str] = []
         self._pre: list[str] | None = None
         self._line = 1
 
     @property
-    def everything(self) -> str:
-        return "".join(self._all)
+    def outside(self) -> str:
+        return "".join(self._outside)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "pre":
+            self.handle_endtag(tag)
             self._pre, self._line = [], self.getpos()[0]
         elif tag in _LINE_TAGS:
             self.handle_data("\n")
@@ -138,12 +160,10 @@ class _PreReader(HTMLParser):
         if tag == "pre" and self._pre is not None:
             self.blocks.append((self._line, "".join(self._pre)))
             self._pre = None
+            self._outside.append("\n")
 
     def handle_data(self, data: str) -> None:
-        data = data.replace("\N{NO-BREAK SPACE}", " ")
-        self._all.append(data)
-        if self._pre is not None:
-            self._pre.append(data)
+        (self._outside if self._pre is None else self._pre).append(data.replace("\N{NO-BREAK SPACE}", " "))
 
 
 def _functions(text: str) -> list[_Found]:
@@ -182,24 +202,33 @@ def _end_of_incomplete(plain: str, position: int) -> int:
     return len(plain[position : following.start() if following else len(plain)].rstrip()) + position
 
 
-def _groups(block: str) -> list[tuple[int, int, list[_Found]]]:
+def _groups(block: str, is_source: bool) -> list[tuple[int, int, list[_Found]]]:
     """The programs in a block: the first line, the line after the last, and the functions, of each."""
+    lines = block.split("\n")
+    conditions = list(accumulate(map(_condition, lines)))
     groups: list[list[_Found]] = []
     has_entry = False
     for found in _functions(block):
-        if not groups or (found.name in _ENTRIES and has_entry):
+        # Between #ifdef and #endif a program may have the same procedure twice.
+        is_entry = found.name in _ENTRIES and conditions[found.first] <= 0
+        if not groups or (is_entry and has_entry):
             groups.append([])
             has_entry = False
-        has_entry = has_entry or found.name in _ENTRIES
+        has_entry = has_entry or is_entry
         groups[-1].append(found)
-    lines = block.split("\n")
     placed, before = [], 0
     for group in groups:
         # Before the first line of a program and after its last function, an article has its own text.
-        code = (number for number in range(before, group[0].first) if _FIRST_LINE.match(lines[number]))
+        code = (number for number in range(before, group[0].first) if is_source or _FIRST_LINE.match(lines[number]))
         start, before = next(code, group[0].first), group[-1].last + 1
-        placed.append((start, before, group))
+        placed.append((start, len(lines) if is_source and group is groups[-1] else before, group))
     return placed
+
+
+def _condition(line: str) -> int:
+    """1 for a line that begins conditional code, -1 for one that ends it, 0 for every other line."""
+    found = _CONDITION.match(line)
+    return 0 if found is None else 1 if found[1] == "if" else -1
 
 
 def _listing(lines: list[str], number: int, functions: list[_Found]) -> Listing:

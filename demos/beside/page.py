@@ -142,11 +142,16 @@ def _colored(text: str, spans: list[tuple[int, int, str]]) -> Iterator[str]:
     """The text as HTML, with an element for each line of a span."""
     position = 0
     for begin, end, kind in spans:
-        yield escape(text[position:begin], quote=False)
-        inside = escape(text[begin:end], quote=False).split("\n")
+        yield _escaped(text[position:begin])
+        inside = _escaped(text[begin:end]).split("\n")
         yield "\n".join(f'<span class="{kind}">{line}</span>' for line in inside)
         position = end
-    yield escape(text[position:], quote=False)
+    yield _escaped(text[position:])
+
+
+def _escaped(code: str) -> str:
+    """Code as HTML, which in a narrow window continues on the next line after a bracket or a comma."""
+    return re.sub(r"([(,])(?=\S)", r"\1<wbr>", escape(code, quote=False))
 
 
 def _errata(numbers: list[str]) -> str:

@@ -66,7 +66,6 @@ def main(args: argparse.Namespace) -> int:
             if args.picture:
                 draw_ticks(store, args.picture, symbols)
                 print(f"wrote {args.picture}")
-            sys.stdout.flush()
     except TerminalError as error:
         print(f"python -m demos collected: error: {escaped(str(error))}", file=sys.stderr)
         return error.code

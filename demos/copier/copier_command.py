@@ -80,7 +80,6 @@ def main(args: argparse.Namespace) -> int:
         else:
             for line in lines:
                 print(escaped(line))
-        sys.stdout.flush()
     except TerminalError as error:
         print(f"python -m demos copier: error: {escaped(str(error))}", file=sys.stderr)
         return error.code

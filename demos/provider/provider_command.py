@@ -152,7 +152,6 @@ def main(args: argparse.Namespace) -> int:
             action = partial(action, password=user_actions.password_of_first_user(args))
         with closing(StateFile(args.state, create=adds)) as state:
             action(state, args)
-            sys.stdout.flush()
     except TerminalError as error:
         print(f"python -m demos provider: error: {escaped(str(error))}", file=sys.stderr)
         return error.code

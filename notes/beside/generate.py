@@ -47,10 +47,14 @@ article, what differs and why, and the calls of a real run with the lines that m
 {rows}
 
 The article's code is not printed here. If you have it, this command puts it next to ours, procedure by procedure. FILE
-is a listing (.mq5, in any encoding that MetaEditor writes), or the saved article as HTML, Markdown or text:
+is a listing (.mq5), or the saved article as HTML, Markdown or text. It is read as UTF-8, as UTF-16 with a byte order
+mark, or as code page 1252; save a file in another encoding, such as code page 1251, as UTF-8 first:
 
     python -m demos beside FILE
+    python -m demos beside FILE --program signal_server
     python -m demos beside FILE --html beside.html
+
+The first command shows every program that FILE has, the second only one, and the third writes a page.
 """
 
 FOLDER = ROOT / "notes" / "beside"
@@ -77,6 +81,7 @@ def page(study: Study, run: str) -> str:
             "## A run",
             "",
             f"Both programs of the pair ran on loopback; each call shows the line that made it. {_peer(study)}",
+            "A diagram cannot have links, so the table below it links each call to its line.",
             "[conversations.md](../conversations.md) explains the diagram.",
             "",
             f"<!-- run -->\n{run}<!-- end of run -->",
@@ -132,15 +137,14 @@ def _row(study: Study, part: Part) -> str:
 
 
 def _section(study: Study, part: Part) -> list[str]:
-    """The section of a procedure: what it does, what differs, and its code with line numbers."""
+    """The section of a procedure: what it does, what differs, and its code, which the site shows with line numbers."""
     if part.is_ours_alone:
         place = "This procedure is not in the listing."
     elif part.name == DECLARATIONS:
         place = "The original is at the top of the listing, outside its procedures."
     else:
         place = f"The original is procedure {part.position} of {study.procedures} in the listing."
-    width = len(str(len(study.lines)))
-    code = [f"{number:{width}}  {line}".rstrip() for number, line in study.code(part)]
+    code = [line for _, line in study.code(part)]
     defects = [f"- {_erratum_link(number)}: {all_errata()[number].original}" for number in part.errata]
     return [
         f"## {part.name}",
@@ -152,7 +156,7 @@ def _section(study: Study, part: Part) -> list[str]:
         f"**What differs.** {_with_links(part.differs)}",
         "",
         *(["The defects of the original:", "", *defects, ""] if defects else []),
-        "```python",
+        f'```python linenums="{part.first}"',
         *code,
         "```",
         "",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from beside_kit import STUDIES, listing, procedures_of
+from terminal_kit import ROOT
 
 from demos.__main__ import main
 
@@ -89,6 +90,23 @@ def test_a_line_of_the_reader_s_file_cannot_control_the_terminal(
     assert all(line.isprintable() for line in out.splitlines())
 
 
+def test_a_long_name_of_a_file_or_a_procedure_keeps_the_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"{'x' * 64}.mq5"
+    path.write_text(listing("tick_client", more=f"void {'Y' * 100}()\n{{\n}}\n"), encoding="utf-8")
+    assert beside(path) == 0
+    out = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert f"{'x' * 35}... | demos/ticks/client.py" in out
+    assert f"== {'Y' * 73}... \n" in out
+
+
+def test_a_closed_standard_output_is_no_error(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert beside(file) == 0
+
+
 def test_wide_characters_keep_the_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "listing.mq5"
     path.write_text(listing("tick_client", more=f"// {'接' * 60}\nvoid X()\n{{\n}}\n"), encoding="utf-8")
@@ -98,16 +116,75 @@ def test_wide_characters_keep_the_columns(tmp_path: Path, capsys: pytest.Capture
     assert all(len(line) + line.count("接") <= 80 for line in lines)
 
 
-def test_of_an_article_the_user_chooses_a_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_an_article_all_programs_are_shown_unless_the_user_chooses_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "article.md"
     path.write_text("".join(f"```\n{listing(name)}```\n" for name in STUDIES), encoding="utf-8")
-    assert beside(path) == 2
-    err = capsys.readouterr().err
-    assert err.endswith(f"has 6 programs; choose one with --program: {', '.join(STUDIES)}, or all\n")
+    assert beside(path) == 0
+    out = capsys.readouterr().out
+    assert " ".join(out.split()).count(" were found.") == 6
+    assert all(out.count(f"| {study.file}\n") == len(study.parts) for study in STUDIES.values())
     assert beside(path, "--program", "tick_server") == 0
-    assert "next to demos/ticks/server.py: 4 of the 4 procedures" in capsys.readouterr().out
-    assert beside(path, "--program", "all") == 0
-    assert " ".join(capsys.readouterr().out.split()).count(" were found.") == 6
+    out = capsys.readouterr().out
+    assert "next to demos/ticks/server.py: 4 of the 4 procedures" in out
+    assert " ".join(out.split()).count(" were found.") == 1
+
+
+def test_every_command_of_the_pages_shows_the_saved_article(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("FILE").write_text("".join(f"```\n{listing(name)}```\n" for name in STUDIES), encoding="utf-8")
+    commands = {
+        command
+        for page in (ROOT / "notes" / "beside").glob("*.md")
+        for command in re.findall(r"^    python -m demos (beside .*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert len(commands) >= 8
+    for command in commands:
+        assert main(command.split()) == 0, command
+    assert not capsys.readouterr().err
+
+
+def test_programs_that_follow_each_other_in_a_source_file_are_all_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "both.mq5"
+    path.write_text(listing("signal_server") + listing("signal_client"), encoding="utf-8")
+    assert beside(path) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "both.mq5 next to demos/signal/server.py: 10 of the 10 procedures" in out
+    assert "both.mq5 next to demos/signal/client.py: 10 of the 10 procedures" in out
+    assert "Only in both.mq5" not in out
+    assert beside(path, "--program", "signal_client", "--procedure", "Receive") == 0
+    assert "next to demos/signal/client.py: 10 of the 10 procedures" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_program_that_is_not_shown_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "both.mq5"
+    first = listing("signal_server")
+    path.write_text(first + "//--- mine\nint OnInit()\n{\n}\n", encoding="utf-8")
+    assert beside(path) == 0
+    number = first.count("\n") + 1
+    expected = f"Not shown, because not recognized or a second copy: the program at line {number} of both.mq5"
+    assert expected in " ".join(capsys.readouterr().out.split())
+
+
+@each_program
+def test_no_name_is_broken_in_a_terminal_of_80_columns(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "listing.mq5"
+    more = "void X()\n  {\n   addr.sin_addr.u.S_addr=inet_addr(StringToCharArray(Host,HostBytes,0,-1)).Value;\n  }\n"
+    path.write_text(listing(name, more=more), encoding="utf-8")
+    assert beside(path) == 0
+    out = capsys.readouterr().out
+    for start, stop, lines in ((5, 38, [more]), (46, 80, STUDIES[name].lines)):
+        column = " ".join(line[start:stop] for line in out.splitlines() if line[38:40] == " |")
+        words = set(re.findall(r"\w+", column))
+        # A column has room for 33 characters of code.
+        assert {word for word in re.findall(r"\w+", "\n".join(lines)) if len(word) <= 33} <= words
 
 
 def test_the_page_has_all_programs_and_escapes_the_reader_s_text(
@@ -118,7 +195,7 @@ def test_the_page_has_all_programs_and_escapes_the_reader_s_text(
     hostile = 'void X() { Print("</pre><script>alert(1)</script>"); /* & <i> \x1b */ }\n'
     path.write_text("".join(f"```\n{listing(name, more=hostile)}```\n" for name in STUDIES), encoding="utf-8")
     assert beside(path, "--html", target) == 0
-    page = target.read_text(encoding="utf-8")
+    page = target.read_text(encoding="utf-8").replace("<wbr>", "")
     assert capsys.readouterr().out.endswith(f"wrote {target}\n")
     assert f"<h1>{escape(path.name)} and" in page
     assert "<script" not in page
@@ -131,6 +208,14 @@ def test_the_page_has_all_programs_and_escapes_the_reader_s_text(
     links = set(re.findall(r'href="#([^"]+)"', page))
     assert links
     assert links <= set(re.findall(r'id="([^"]+)"', page))
+
+
+def test_a_narrow_page_breaks_a_line_of_code_after_a_bracket_or_a_comma(file: Path, tmp_path: Path) -> None:
+    target = tmp_path / "page.html"
+    assert beside(file, "--html", target) == 0
+    page = target.read_text(encoding="utf-8")
+    assert "PositionSelectByTicket(<wbr>PositionGetTicket(<wbr>i))" in page
+    assert "OnTrade(<wbr>int a,<wbr>string b)" in page
 
 
 def test_the_text_of_the_page_is_that_of_both_programs(file: Path, tmp_path: Path) -> None:
@@ -148,10 +233,20 @@ def test_the_text_of_the_page_is_that_of_both_programs(file: Path, tmp_path: Pat
     [
         (
             "int A() { }",
-            "is none of the article's programs; if it is a changed one, name it with --program",
+            f"has no procedure of the article's programs: {', '.join(STUDIES)}",
         ),
-        ("nothing", "has no procedures of MQL"),
-        ("", "has no procedures of MQL"),
+        (
+            "".join(f"void {procedure}() {{ }}\n" for procedure in procedures_of(STUDIES["signal_server"])[5:]),
+            "is not recognized as one of the article's programs. The nearest one is signal_server (5 of its 10 "
+            f"procedures). Choose one with --program: {', '.join(STUDIES)}",
+        ),
+        (
+            '#import "ws2_32.dll"\nint send(uint s,uchar &buf[],int len,int flags);\n#import\nint Help() { }\n',
+            "is a header, not a program: notes/listing.md compares the article's header with winsock, and "
+            "`python -m winsock.doctor layout FILE` checks any header",
+        ),
+        ("nothing", "has no procedures of MQL: FILE must be a listing (.mq5), or the saved article"),
+        ("", "has no procedures of MQL: FILE must be a listing (.mq5), or the saved article"),
     ],
 )
 def test_another_file_is_an_error(

@@ -78,6 +78,21 @@ def test_the_program_that_the_user_names_is_taken_although_it_is_not_recognized(
     assert best_match(STUDIES["tpl_client"], listings) is None
 
 
+def test_programs_in_a_source_file_are_split_and_keep_all_its_lines() -> None:
+    first, second = listing("tpl_server"), f"// mine\n{listing('tick_client')}// end\n"
+    found = listings_in(first + second, is_source=True)
+    assert [match.study.name for match in matches_in(found)] == ["tpl_server", "tick_client"]
+    assert [line for _, line in found[0].declarations] == first.splitlines()[:4]
+    assert [line for _, line in found[1].declarations] == ["// mine", *second.splitlines()[1:5], "// end"]
+    assert found[1].declarations[0][0] == first.count("\n") + 1
+
+
+def test_two_variants_of_a_procedure_between_conditions_are_one_program() -> None:
+    start = "int OnInit() { return 0; }\n"
+    text = f"# ifdef A\n{start}#else\n{start}#endif\n#ifndef B\n{start}#endif\nvoid OnTimer() {{ }}\n"
+    assert names(text) == ["OnInit", "OnInit", "OnInit", "OnTimer"]
+
+
 def test_braces_in_comments_strings_and_characters_do_not_end_a_procedure() -> None:
     text = 'void A()\n{\n// }\n/* } \n } */\nPrint("}\\"}");\nushort c=\'}\';\n}\nvoid B() { }\n'
     [found] = listings_in(text, is_source=True)
@@ -112,11 +127,58 @@ def test_procedures_of_the_same_name_are_shown_together() -> None:
     text = listing("tick_client", more="void CloseClean(int all) { }\n")
     [match] = matches_in(listings_in(text, is_source=True))
     assert "void CloseClean(int all) { }" in [line for _, line in match.theirs["CloseClean"].lines]
+    again = [line for _, line in match.theirs["CloseClean"].lines]
+    assert again.count("void CloseClean(int all) { }") == 1
 
 
 def test_an_unfinished_fence_hides_nothing() -> None:
     [match] = matches_in(listings_in(f"Text\n```\n{listing('tpl_client')}", is_source=False))
     assert match.study.name == "tpl_client"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        '<?xml version="1.0"?>\n<!DOCTYPE html>',
+        "<section>",
+        "<!-- one -->\n<!-- two --><table>",
+        "# A heading\n\n",
+        "# A heading\n\n```\nx = 1;\n```\n",
+        "<p>x</p><pre>x = 1;</pre>",
+    ],
+)
+def test_a_listing_in_pre_is_read_without_its_entities(start: str) -> None:
+    found = listings_in(f"{start}\n<pre>{escape(listing('tpl_server'))}</pre>\n", is_source=False)
+    [match] = matches_in(found)
+    assert (match.study.name, match.missing, match.additional, match.incomplete) == ("tpl_server", [], [], [])
+    assert '   Print("} is no brace"); // nor is {' in [line for _, line in match.theirs["OnDeinit"].lines]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```\nx = 1;\n```\n{}",
+        "~~~\nvoid Other() {{ }}\n~~~\nText\n\n{}\n",
+        "<pre>x = 1;</pre>Text<div>{}</div>",
+        "<pre>void Other() {{ }}</pre>Text<br>{}",
+        "<div>{}<pre>x = 1;",
+    ],
+)
+def test_a_marked_block_does_not_hide_a_listing_without_marks(text: str) -> None:
+    is_html = text.startswith("<")
+    code = escape(listing("signal_client")).replace("\n", "<br>") if is_html else listing("signal_client")
+    [match] = matches_in(listings_in(text.format(code), is_source=False))
+    assert (match.study.name, match.missing, match.additional, match.incomplete) == ("signal_client", [], [], [])
+
+
+def test_an_entity_after_the_last_tag_is_read() -> None:
+    [match] = matches_in(listings_in(f"<pre>{escape(listing('tick_client'))}", is_source=False))
+    assert (match.missing, match.incomplete) == ([], [])
+
+
+@pytest.mark.parametrize("text", ["<html>" + "<!" * 100_000, "<!-- -->" * 10_000 + "x"], ids=["tags", "comments"])
+def test_a_text_without_end_of_a_tag_is_read(text: str) -> None:
+    assert listings_in(text, is_source=False) == []
 
 
 def test_of_two_copies_of_a_program_the_better_one_is_taken() -> None:

@@ -52,13 +52,25 @@ def test_the_index_is_what_the_generator_writes() -> None:
 
 @each_program
 def test_a_page_has_every_line_of_the_program_with_its_number(name: str) -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```$", PAGES[name], re.DOTALL | re.MULTILINE)
-    shown = [line for block in blocks for line in block.splitlines()]
-    numbered = {int(line.split()[0]): line.lstrip()[len(line.split()[0]) + 2 :] for line in shown}
+    blocks = re.findall(r'^```python linenums="(\d+)"\n(.*?)^```$', PAGES[name], re.DOTALL | re.MULTILINE)
+    shown = [pair for first, block in blocks for pair in enumerate(block.splitlines(), int(first))]
+    numbered = dict(shown)
     lines = dict(enumerate(STUDIES[name].lines, 1))
-    assert [int(line.split()[0]) for line in shown] == sorted(numbered)
+    assert [number for number, _ in shown] == sorted(numbered)
     assert all(lines[number] == line for number, line in numbered.items())
     assert {number for number, line in lines.items() if line} <= numbered.keys()
+
+
+@each_program
+def test_the_code_of_a_page_can_be_copied_and_run(name: str) -> None:
+    for block in re.findall(r"^```python[^\n]*\n(.*?)^```$", PAGES[name], re.DOTALL | re.MULTILINE):
+        compile(block, name, "exec")
+
+
+@each_program
+def test_what_differs_is_a_statement_about_the_program(name: str) -> None:
+    for part in STUDIES[name].parts:
+        assert not re.match(r"The same|As in the listing", part.differs)
 
 
 @pytest.mark.parametrize("page", [*STUDIES, "README"])
