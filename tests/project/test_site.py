@@ -126,7 +126,7 @@ def test_every_type_in_a_signature_is_explained() -> None:
 
 
 def test_the_example_of_the_reference_receives_what_a_server_sends() -> None:
-    block = re.search(r"```python\n(.*?)```", API, re.DOTALL)
+    block = re.search(r"```py\n(.*?)```", API, re.DOTALL)
     assert block
     with socket.create_server(("127.0.0.1", 0)) as server:
         text = block[1].replace("8081", str(server.getsockname()[1]))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from winsock.trace import matching, trace_files
+from winsock.trace import datagram_matching, matching, trace_files
 from winsock.trace.picture import main
 from winsock.trace.timeline import timeline
 from winsock.trace.trace_files import MAX_LINE, TraceError, read_lanes
@@ -242,9 +242,10 @@ def test_the_work_of_matching_is_proportional_to_the_number_of_calls(
         compared.append(ends)
         return original(*ends)
 
-    original, datagram = matching._same_address, matching._Datagram
-    monkeypatch.setattr(matching, "_same_address", same_address)
-    monkeypatch.setattr(matching, "_Datagram", lambda *given: datagram(*given, receivers=CountedSet()))
+    original, datagram = matching.same_address, matching.Datagram
+    for module in (matching, datagram_matching):
+        monkeypatch.setattr(module, "same_address", same_address)
+    monkeypatch.setattr(matching, "Datagram", lambda *given: datagram(*given, receivers=CountedSet()))
     work = []
     for count in (200, 400):
         compared.clear()
