@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TypeAlias
 
-from demos.provider.accounts import AccountState, Holding
+from demos.provider.accounts import AccountState, Holding, View
 from demos.provider.messages import Account, AccountKind, Position, Snapshot
 from demos.provider.protocol import MOST_POSITIONS, check_positions, encode
 from demos.provider.streams import FIGURES_MS, HEARTBEAT_MS, Streams
@@ -71,7 +71,7 @@ class Publisher(Streams):
         """The account is read at each timer event: its state is the newest now."""
         return self.time(now)
 
-    def state_time(self, now: int) -> int:
+    def state_time(self, view: View, now: int) -> int:
         """See Streams."""
         return self.time(now)
 

@@ -9,8 +9,9 @@ provider, so that a subscriber measures ages from end to end:
   that a subscriber measures are upper bounds too, through any number of relays. ``confirmed`` of the `welcome` says
   when the state was the newest for certain.
 - A heartbeat tells a subscriber nothing about symbols that it may not see, because the source sends heartbeats at a
-  steady pace, also between states. So the first state of a new feed has the time of the last heartbeat: the time of the
-  source's last state could be that of a hidden trade.
+  steady pace, also between states. So the first state of a new feed has the time of the last heartbeat, not that of the
+  source's last state, which could be that of a hidden trade. If what the feed shows has changed since the heartbeat,
+  the first state has the time of this change: at the heartbeat it was another state.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from demos.provider.accounts import View
 from demos.provider.fields import LARGEST_INTEGER
 from demos.provider.messages import AccountKind, Snapshot
+from demos.provider.states import by_symbol
 from demos.provider.streams import Streams
 
 
@@ -49,12 +52,21 @@ class Relay(Streams):
         # The provider's time is at most the clock's time plus this.
         self._ahead = first.time - clock()
         self._time = self._confirmed = 0
+        # What has changed since the last heartbeat, and when: the positions of symbols, and balance and equity.
+        self._changed: dict[str, int] = {}
+        self._figures_changed = 0
         self._kind = AccountKind(first.account.currency, hedging)
         self._take(first)
 
     def offer(self, state: Snapshot) -> None:
         """The source has a new state."""
         with self.lock:
+            before, after = by_symbol(self._shown), by_symbol(state.positions)
+            for symbol in before.keys() | after.keys():
+                if before.get(symbol) != after.get(symbol):
+                    self._changed[symbol] = state.time
+            if state.account != self._account:
+                self._figures_changed = state.time
             self._take(state)
             self.states += 1
             self._offer(state.time)
@@ -68,7 +80,9 @@ class Relay(Streams):
         """The source has confirmed that the present state was the newest at this time; whether that is news."""
         with self.lock:
             is_new = time > self._confirmed
-            self._confirmed = max(self._confirmed, time)
+            if is_new:
+                self._confirmed = time
+                self._changed = {symbol: at for symbol, at in self._changed.items() if at > time}
             return is_new
 
     def time(self, now: int) -> int:
@@ -82,9 +96,10 @@ class Relay(Streams):
         """See Streams."""
         return self._confirmed
 
-    def state_time(self, now: int) -> int:
-        """When the source has confirmed the state: the time of the state could be that of a hidden trade."""
-        return self._confirmed
+    def state_time(self, view: View, now: int) -> int:
+        """When the source has confirmed what the view shows, or changed it since."""
+        changed = [at for symbol, at in self._changed.items() if view.symbols is None or symbol in view.symbols]
+        return max(self._confirmed, self._figures_changed if view.figures else 0, *changed)
 
     def welcome_confirmed(self, now: int) -> int | None:
         """See Streams."""

@@ -148,8 +148,8 @@ class Streams:
         """When the present state was the newest for certain: the time of a heartbeat."""
         raise NotImplementedError
 
-    def state_time(self, now: int) -> int:
-        """When the present state began, for the first state of a feed."""
+    def state_time(self, view: View, now: int) -> int:
+        """The time of the first state of a feed: from it on, what the view shows was so."""
         raise NotImplementedError
 
     def heartbeat_due(self, since: int, now: int) -> int | None:
@@ -177,7 +177,7 @@ class Streams:
             feed = self._feeds.get(view)
             if feed is None:
                 name = f"{self.run}-{self._new_name(8)}"
-                feed = self._feeds[view] = _Feed(view, name, self._seen_by(view, self.state_time(now)))
+                feed = self._feeds[view] = _Feed(view, name, self._seen_by(view, self.state_time(view, now)))
             feed.subscriptions += 1
             self._idle.pop(view, None)
             return Subscription(self, feed, steady=steady)
@@ -265,6 +265,8 @@ class Subscription:
         with self._streams.lock:
             newest = self._feed.newest
             time, confirmed = self._streams.time(now), self._streams.welcome_confirmed(now)
+            if confirmed is not None:
+                confirmed = max(confirmed, newest.time)
             return encode(Welcome(user, self._streams.kind, newest.stream, newest.seq, time, names, confirmed))
 
     def claim_problem(self, known: Known | None) -> str | None:

@@ -136,8 +136,7 @@ class ForwardedStates:
                 )
         welcome, self._welcome = self._welcome, None
         if welcome is not None and (welcome.stream, welcome.seq) == (state.stream, state.seq):
-            # A proxy states the time of the last heartbeat. The state may have begun after it.
-            confirmed = welcome.time if welcome.confirmed is None else max(welcome.confirmed, state.time)
+            confirmed = welcome.time if welcome.confirmed is None else welcome.confirmed
             yield from self._check_confirmed(confirmed / 1000, provider)
 
     def _check_confirmed(self, time: float, provider: SimulatedTerminal) -> Iterator[Violation]:

@@ -286,6 +286,23 @@ def test_a_welcome_of_a_relay_says_when_the_state_was_confirmed():
     assert welcome.confirmed < welcome.time <= tree.network.server_time
 
 
+@pytest.mark.parametrize("view", [View(), View(frozenset({"EURUSD"}), figures=False), View(frozenset())])
+@pytest.mark.parametrize("subscribed", [False, True])
+def test_a_state_is_not_confirmed_for_a_time_before_it_began(view, subscribed):
+    tree = Tree()
+    if subscribed:
+        drain(tree.subscribe(view))
+    tree.advance(7000)
+    tree.trade(holding("EURUSD", "0.2"))
+    subscription = tree.subscribe(view)
+    welcome, state = map(decode_from_server, (subscription.welcome("anna", 0), drain(subscription)[0]))
+    assert isinstance(welcome, Welcome)
+    assert isinstance(state, Snapshot)
+    began = START + 5000 if view == View(frozenset()) else START + 7000
+    assert welcome.confirmed == began
+    assert state.time == (START if subscribed and view == View(frozenset()) else began)
+
+
 def test_a_user_follows_only_the_topics_of_its_right():
     tree = Tree()
     for topics, admitted in ((None, True), (("main", "x"), True), (("other",), False)):
