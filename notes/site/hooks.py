@@ -24,6 +24,7 @@ from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from pygments import highlight
@@ -32,6 +33,14 @@ from pygments.lexers import TextLexer, get_lexer_for_filename
 from pygments.util import ClassNotFound
 
 LOG = logging.getLogger("mkdocs.hooks.site")
+
+# How much more the search weighs a page that teaches or explains a subject than pages that only mention it.
+BOOSTS = {"api.md": 8, "traces.md": 4, "install.md": 2}
+# mkdocstrings makes the anchor of a name from the place where it is defined; users know the name alone.
+_ANCHOR = re.compile(r"(?:(?<=id=\")|(?<=#))winsock(?:\.(?:api\.Winsock|structures|batch|errors))?\.(?=[\w.]+\")")
+# The place of the script that changes the colours of diagrams.
+_DIAGRAMS = "assets/diagrams.js"
+_DIAGRAM = re.compile(r'<pre class="mermaid">.*?</pre>', re.DOTALL)
 
 # A list of names in notes/api.md that the site replaces by their documentation.
 _REFERENCE = re.compile(r"^<!-- reference: ([\w.]+) -->\n(.+?)\n$", re.DOTALL | re.MULTILINE)
@@ -104,6 +113,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, place, content=_content(path)))
     for script, file in _scripts.items():
         files.append(File.generated(config, script.place, abs_src_path=str(file)))
+    files.append(File.generated(config, _DIAGRAMS, abs_src_path=str(Path(__file__).with_name("diagrams.js"))))
     places = {**outside, **{page: tree.place(page) for page in tree.pages()}}
     _origins.clear()
     _origins.update({place: path for path, place in places.items()})
@@ -123,8 +133,10 @@ def _patterns(places: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
-    """Remember whose links are rendered next, and put the API reference in its place."""
+    """Remember whose links are rendered next, weigh the page, and put the API reference in its place."""
     _extension.links.page = _origins[page.file.src_uri]
+    if boost := BOOSTS.get(page.file.src_uri):
+        page.meta["search"] = {"boost": boost}
     return _REFERENCE.sub(lambda found: _references(found[1], found[2]), markdown)
 
 
@@ -133,11 +145,41 @@ def _references(module: str, names: str) -> str:
 
 
 def on_page_content(content: str, *, page: Page, **_: Any) -> str:
-    """Load Mermaid's script on the pages that have a diagram."""
-    if scripts.MERMAID in _scripts and '<pre class="mermaid">' in content:
-        place = relpath(scripts.MERMAID.place, dirname(page.file.dest_uri) or ".")
-        return f'{content}\n<script src="{place}"></script>'
+    """Shorten the anchors of the API reference; frame the diagrams, and load their scripts on pages that have one.
+
+    The frame scrolls where the page is narrow. The search ignores the text from which a diagram is drawn.
+    """
+    content = _ANCHOR.sub("", content)
+    content, diagrams = _DIAGRAM.subn(r'<div class="diagram" tabindex="0" data-search-exclude="">\g<0></div>', content)
+    if scripts.MERMAID in _scripts and diagrams:
+        folder = dirname(page.file.dest_uri) or "."
+        for place in (scripts.MERMAID.place, _DIAGRAMS):
+            content += f'\n<script src="{relpath(place, folder)}"></script>'
     return content
+
+
+def rank(entries: list[dict[str, Any]]) -> None:
+    """Put the name that was searched for before longer ones: recv before recvfrom.
+
+    The search also finds words that begin with the one that was searched for, and weighs rare words more.
+    """
+    reference = [entry for entry in entries if entry["location"].startswith("api.html#")]
+    names = {entry["title"].lower() for entry in reference}
+    for entry in reference:
+        name = entry["title"].lower()
+        if any(name[:length] in names for length in range(1, len(name))):
+            entry["boost"] /= 4
+
+
+@event_priority(100)  # before the plugin writes its index
+def on_post_build(config: MkDocsConfig) -> None:
+    """Change the order of what the search finds."""
+    rank(config.plugins["material/search"].search_index.entries)  # type: ignore[attr-defined]
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Shorten the anchors in the table of contents and in the links from other pages."""
+    return _ANCHOR.sub("", output)
 
 
 # ---- pages outside notes/

@@ -34,6 +34,9 @@ def test_the_pictures_of_the_readme_are_small_enough_for_a_page() -> None:
         assert f"(notes/pictures/{picture.name})" in shown
         assert size(picture)[0] >= 1000
         assert picture.stat().st_size < 400_000
+    # The columns of the README's table have widths in proportion to their pictures.
+    chart, trace = (size(picture)[0] for picture in pictures)
+    assert trace >= 2 * chart
 
 
 def test_an_unknown_picture_is_an_error_that_names_the_pictures() -> None:
@@ -48,6 +51,6 @@ class TestWithABrowser:
     def test_a_picture_shows_the_page_of_a_real_run(self, tmp_path: Path) -> None:
         done = take("trace", "--out", tmp_path)
         assert done.returncode == 0, done.stderr
-        assert size(tmp_path / "trace.png") == (1400, 900)
+        assert size(tmp_path / "trace.png") == (2880, 1800)
         # An empty page would be much smaller.
         assert (tmp_path / "trace.png").stat().st_size > 30_000

@@ -58,6 +58,32 @@ def test_the_client_receives_what_the_server_sends(started: None) -> None:
         server.wait()
 
 
+def test_the_commands_of_the_first_screen_install_the_clone_and_draw_two_programs(tmp_path: Path) -> None:
+    found = re.findall(r"^    (\S.*)$", README.partition("\n## ")[0], re.MULTILINE)
+    install, draw = found
+    assert install.endswith("python -m pip install -e .")
+    words = shlex.split(draw.replace("talk.html", (tmp_path / "talk.html").as_posix()))
+    assert words.pop(0) == "python"
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "<html" in (tmp_path / "talk.html").read_text(encoding="utf-8")[:200]
+
+
+def test_the_first_screen_has_a_picture_of_the_page_and_one_of_a_chart() -> None:
+    first = README.partition("\n## ")[0]
+    assert re.findall(r"\[!\[[^\]]+\]\((\S+)\)\]\((\S+)\)", first) == [
+        ("notes/pictures/trace.png", "notes/pictures/trace.png"),
+        ("notes/pictures/chart.png", "notes/pictures/chart.png"),
+    ]
+
+
+def test_no_command_has_words_after_it_that_the_shell_would_take_as_arguments() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("notes/**/*.md"), *ROOT.glob("tests/**/*.md"), *ROOT.glob("demos/**/*.md")]
+    remark = re.compile(r"^    (?:python|py|tests/)\S* .*\S {3,}[^\s#\\]", re.MULTILINE)
+    found = {page.name: remark.findall(page.read_text(encoding="utf-8")) for page in pages}
+    assert not {name: lines for name, lines in found.items() if lines}
+
+
 def test_the_programs_are_about_ten_lines() -> None:
     for name in ("server.py", "client.py"):
         assert program(name, 1).count("\n") <= 12

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import socket
+import subprocess
 import sys
 from pathlib import Path
 from subprocess import CalledProcessError, CompletedProcess
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -104,6 +107,115 @@ def test_the_reference_has_every_call_and_every_structure_once() -> None:
     # Two names of ctypes' integers, one of Winsock's handles, and a second name of WSADATA have no documentation.
     undocumented = {"u_long", "u_short", "SOCKET", "WSAData"}
     assert sorted(named["winsock.structures"]) == sorted({*structures} - undocumented)
+
+
+def test_no_name_of_the_reference_has_the_anchor_of_a_heading() -> None:
+    names = re.findall(r"`(\w+)`", " ".join(re.findall(r"^<!-- reference: .+ -->\n(.+)\n$", API, re.MULTILINE)))
+    headings = [
+        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in re.findall("^## (.+)", API, re.MULTILINE)
+    ]
+    assert "recv" in names
+    assert "sockets" in headings
+    assert not {*names} & {*headings}
+
+
+def test_every_type_in_a_signature_is_explained() -> None:
+    table = API.partition("## Types in the signatures")[2].partition("\n## ")[0]
+    for name in ("int", "Buffer", "ConstBuffer", "IntRef", "u_long", "None"):
+        assert re.search(rf"^\|.*`{name}`.* \|.* \|.* \|$", table, re.MULTILINE), name
+
+
+def test_the_example_of_the_reference_receives_what_a_server_sends() -> None:
+    block = re.search(r"```py\n(.*?)```", API, re.DOTALL)
+    assert block
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        text = block[1].replace("8081", str(server.getsockname()[1]))
+        with subprocess.Popen([sys.executable, "-c", text], cwd=ROOT, stdout=subprocess.PIPE, text=True) as client:
+            server.settimeout(30)
+            with server.accept()[0] as peer:
+                peer.sendall(b"hello")
+                assert client.communicate(timeout=30)[0].strip() == "b'hello'"
+    assert client.returncode == 0
+
+
+# ---- the search and the diagrams
+
+
+@pytest.fixture
+def hooks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    for name in ("mkdocs", "pymdownx"):
+        pytest.importorskip(name, reason="the extra `docs` brings MkDocs")
+    monkeypatch.syspath_prepend(str(ROOT / "notes" / "site"))
+    return importlib.import_module("hooks")
+
+
+def page_of(path: str) -> SimpleNamespace:
+    return SimpleNamespace(file=SimpleNamespace(src_uri=path, dest_uri=path.replace(".md", ".html")), meta={})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("FILE (.mq5), or", ["FILE", "mq5", "or"]),
+        ("recv(s, buf)", ["recv", "s", "buf"]),
+        ("notes/traces.md", ["notes", "traces", "md"]),
+        ("winsock.trace 1.25 127.0.0.1:8081", ["winsock", "trace", "1.25", "127.0.0.1", "8081"]),
+        ("&lt;&lt;EURUSD|0.25&gt;&gt;", ["EURUSD", "0.25"]),
+        ("sockaddr_in['x']", ["sockaddr_in", "x"]),
+    ],
+)
+def test_the_search_splits_code_into_its_names(text: str, words: list[str]) -> None:
+    found = re.search(r"^      separator: '(.+)'$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert found
+    # In YAML two single quotes are one.
+    assert [word for word in re.split(found[1].replace("''", "'"), text) if word] == words
+
+
+def test_the_search_puts_the_reference_and_the_traces_first(hooks: ModuleType) -> None:
+    boosts = {}
+    for name in ("api.md", "traces.md", "broker.md"):
+        page = page_of(name)
+        hooks._origins[name] = f"notes/{name}"
+        hooks.on_page_markdown("", page=page)
+        boosts[name] = page.meta.get("search", {}).get("boost", 1)
+    assert boosts["api.md"] > boosts["traces.md"] > boosts["broker.md"] == 1
+
+
+def test_the_search_puts_a_name_before_longer_ones(hooks: ModuleType) -> None:
+    titles = {
+        "api.html#recv": "recv",
+        "api.html#recvfrom": "recvfrom",
+        "api.html#sockets": "Sockets",
+        "x.html#a": "recvs",
+    }
+    entries = [{"location": place, "title": title, "boost": 8} for place, title in titles.items()]
+    hooks.rank(entries)
+    assert [entry["boost"] for entry in entries] == [8, 2, 8, 8]
+
+
+def test_a_diagram_scrolls_in_a_narrow_page_and_its_text_is_not_searched(hooks: ModuleType) -> None:
+    shown = hooks.on_page_content('<p>a</p><pre class="mermaid"><code>b</code></pre>', page=page_of("beside/x.md"))
+    assert re.search(r'<div class="diagram" [^>]*data-search-exclude[^>]*><pre class="mermaid">.*?</pre></div>', shown)
+    style = (ROOT / "notes" / "site.css").read_text(encoding="utf-8")
+    assert re.search(r"\.diagram \{[^}]*overflow-x: auto", style)
+    assert re.search(r"\.diagram \.mermaid \{[^}]*min-width: \d+rem", style)
+
+
+def test_the_arrowheads_of_diagrams_have_the_colour_of_their_lines() -> None:
+    rules = (ROOT / "notes" / "site" / "diagrams.js").read_text(encoding="utf-8")
+    assert re.search(
+        r'\[id\$="-arrowhead"\] path[^{]*\{\s*fill: var\(--md-mermaid-sequence-message-line-color\) !important', rules
+    )
+
+
+def test_the_anchor_of_a_call_is_its_name(hooks: ModuleType) -> None:
+    text = (
+        '<h3 id="winsock.api.Winsock.recv"><a href="#winsock.api.Winsock.recv">'
+        '<a href="../api.html#winsock.structures.hostent.h_addr"><code>"winsock.trace"</code>'
+    )
+    short = '<h3 id="recv"><a href="#recv"><a href="../api.html#hostent.h_addr"><code>"winsock.trace"</code>'
+    assert hooks.on_page_content(text, page=page_of("api.md")) == short
+    assert hooks.on_post_page(text) == short
 
 
 # ---- docstrings

@@ -380,7 +380,10 @@ def test_without_rich_a_terminal_gets_a_message_and_lines(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     assert isinstance(chosen_view(lines=False), LineView)
-    assert 'the display needs rich: python -m pip install -e ".[live]"; each call is a line' in capsys.readouterr().err
+    assert (
+        'the display needs rich: python -m pip install -e ".[live]"; each call is a line of text; Ctrl-C ends'
+        in capsys.readouterr().err
+    )
 
 
 # ---- the page
@@ -423,6 +426,15 @@ def test_an_open_page_follows_its_title_and_the_time_of_a_call_that_waits(folder
             assert page.value("document.title") == "client and server"
             assert page.text("#details h2") == "accept"
             assert page.problems == []
+
+
+@NEEDS_CTRL_C
+def test_lines_say_that_ctrl_c_ends_the_page_also_when_all_programs_have_ended(folder: Path) -> None:
+    (folder / "short.py").write_text("import winsock\nwinsock.htons(1)\n", encoding="ascii")
+    with live(folder, "short.py", "--page", "--lines") as running:
+        running.wait_for(r"page: http://127\.0\.0\.1:\d+/   Ctrl-C ends\n")
+        running.wait_for(r"all programs have ended; the page stays until Ctrl-C\n")
+        assert running.end() == 0
 
 
 @NEEDS_CTRL_C

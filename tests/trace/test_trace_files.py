@@ -22,7 +22,7 @@ CALL: dict[str, Any] = {
     "n": 1, "t": 1, "d": 1, "pid": 1, "thread": "", "call": "recv", "args": {"s": 4, "buf": {"bytes": 1, "hex": "00"}},
     "result": 1, "text": "recv() = 1",
 }  # fmt: skip
-ADVICE = "record it again: python -m winsock.trace --json -o FILE PROGRAM.py"
+ADVICE = "record it again: python -m winsock.trace -o FILE.jsonl PROGRAM.py"
 
 
 def written(tmp_path: Path, *lines: dict[str, Any] | str | bytes) -> Path:
@@ -48,7 +48,10 @@ def damaged(**changes: Any) -> dict[str, Any]:
         ("null", "not a JSON object"),
         ("[]", "not a JSON object"),
         ("1", "not a JSON object"),
-        ("12:00:00.000001 [MainThread] htons(1) = 256 <0.000001>", "not JSON (option --json)"),
+        (
+            "12:00:00.000001 [MainThread] htons(1) = 256 <0.000001>",
+            "not JSON (a file name that ends in .jsonl selects it)",
+        ),
         ("[" * 100_000, "not JSON"),
         ('{"pid": ' + "9" * 5000 + "}", "not JSON"),
         (b"\xff\xfe{\0", "not UTF-8"),

@@ -1,7 +1,7 @@
 """Traces the calls of winsock, as strace traces the system calls of a program on Linux.
 
     python -m winsock.trace PROGRAM.py ARGUMENT …      print each call on standard error, in C notation
-    python -m winsock.trace --json -o A.jsonl PROGRAM  write JSON lines, for programs
+    python -m winsock.trace -o A.jsonl PROGRAM         write JSON lines, for programs
     python -m winsock.trace picture A.jsonl B.jsonl --html TALK.html --mermaid TALK.md
     python -m winsock.trace --help                     lists the other commands that read traces
 

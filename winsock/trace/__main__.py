@@ -33,7 +33,7 @@ _EPILOG = """\
 examples:
   python -m winsock.trace server.py
   python -m winsock.trace --calls send,recv -m demos run signal_client
-  python -m winsock.trace --json -o server.jsonl server.py
+  python -m winsock.trace -o server.jsonl server.py
   python -m winsock.trace picture server.jsonl client.jsonl --html talk.html
 
 To trace a program without this command, set the environment variable

@@ -22,8 +22,8 @@ from .trace_files import TraceError
 _PROG = "python -m winsock.trace diff"
 _EPILOG = """\
 examples:
-  python -m winsock.trace --json -o a.jsonl client.py          (the first run)
-  python -m winsock.trace --json -o b.jsonl client.py          (the second one)
+  python -m winsock.trace -o a.jsonl client.py  # the first run
+  python -m winsock.trace -o b.jsonl client.py  # the second one
   python -m winsock.trace diff a.jsonl b.jsonl
   python -m winsock.trace diff monday/ tuesday/
 

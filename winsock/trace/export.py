@@ -19,8 +19,8 @@ from .trace_files import TraceError
 _PROG = "python -m winsock.trace export"
 _EPILOG = """\
 example:
-  python -m winsock.trace --json -o server.jsonl server.py     (in one terminal)
-  python -m winsock.trace --json -o client.jsonl client.py     (in another one)
+  python -m winsock.trace -o server.jsonl server.py  # in one terminal
+  python -m winsock.trace -o client.jsonl client.py  # in another one
   python -m winsock.trace export server.jsonl client.jsonl --pcapng talk.pcapng
 
 --pcapng writes a capture for Wireshark. Each program is an interface, and each

@@ -166,7 +166,9 @@ def notes_of(watch: Watch, url: str) -> list[Note]:
     if forgotten and url:
         notes.append(Note("the page shows the last calls of each program (--keep)", f"; {forgotten} are left out"))
     if url:
-        notes.append(Note(f"page: {url}", "   Ctrl-C ends"))
+        notes.append(Note(f"page: {url}   Ctrl-C ends"))
+        if watch.ended:
+            notes.append(Note("all programs have ended; the page stays until Ctrl-C"))
     return notes
 
 
@@ -177,7 +179,7 @@ def chosen_view(lines: bool) -> View:
     try:
         return ColumnView()
     except ImportError:
-        text = 'the display needs rich: python -m pip install -e ".[live]"; each call is a line of text instead'
+        text = 'the display needs rich: python -m pip install -e ".[live]"; each call is a line of text; Ctrl-C ends'
         print(f"{_PROG}: {text}", file=sys.stderr)
         return LineView()
 

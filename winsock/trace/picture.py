@@ -19,8 +19,8 @@ from .trace_files import TraceError
 _PROG = "python -m winsock.trace picture"
 _EPILOG = """\
 example:
-  python -m winsock.trace --json -o server.jsonl server.py     (in one terminal)
-  python -m winsock.trace --json -o client.jsonl client.py     (in another one)
+  python -m winsock.trace -o server.jsonl server.py  # in one terminal
+  python -m winsock.trace -o client.jsonl client.py  # in another one
   python -m winsock.trace picture server.jsonl client.jsonl --html talk.html
 
 Open the HTML file in a browser; it needs no other files. An arrow connects a

@@ -20,7 +20,7 @@ from .trace_files import TraceError
 _PROG = "python -m winsock.trace summary"
 _EPILOG = """\
 examples:
-  python -m winsock.trace --json -o server.jsonl server.py
+  python -m winsock.trace -o server.jsonl server.py
   python -m winsock.trace summary server.jsonl
   python -m winsock.trace summary server.jsonl client.jsonl --sort errors
   python -m winsock.trace summary server.jsonl --json

@@ -32,7 +32,7 @@ MAX_LINE = 1 << 24
 # The largest file in bytes: with many long lines the limit of calls alone would allow far more memory.
 MAX_BYTES = 1 << 29
 _OF_MULTIPROCESSING = re.compile(r"from multiprocessing[.\w]* import ")
-_RECORD_AGAIN = "record it again: python -m winsock.trace --json -o FILE PROGRAM.py"
+_RECORD_AGAIN = "record it again: python -m winsock.trace -o FILE.jsonl PROGRAM.py"
 
 
 class TraceError(Exception):
@@ -85,7 +85,7 @@ def _record(line: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InvalidLine("not UTF-8") from error
     except (ValueError, RecursionError) as error:  # ValueError: also an int of more than 4300 digits
-        raise InvalidLine("not JSON (option --json)") from error
+        raise InvalidLine("not JSON (a file name that ends in .jsonl selects it)") from error
     if not isinstance(record, dict):
         raise InvalidLine("not a JSON object")
     return record
