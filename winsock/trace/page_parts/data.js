@@ -12,7 +12,7 @@ function decode(given) {
   const bad = Uint8Array.from(columns.failed);
   const {firsts, links} = adjacent(arrows, count), names = Object.keys(GROUPS);
   const {slots, widths} = placesOfBars(columns, given.lanes.length, count);
-  return {...given, count, bad, firsts, links, slots, widths, lower: null, content: null,
+  return {...given, count, bad, firsts, links, slots, widths, lower: null, content: null, lines: null,
     groups: Uint8Array.from(columns.group, group => Math.max(0, names.indexOf(texts[group]))),
     faults: bad.reduce((sum, one) => sum + one, 0),
     last: columns.end.reduce((most, end) => Math.max(most, end), 0),
