@@ -153,10 +153,16 @@ def test_the_bar_of_a_call_that_waits_leaves_the_call_before_it_visible(show: Sh
     )
     assert accept_bar[1] - accept_bar[0] > 40
     assert listen[1] < accept_bar[0]
-    heads = "document.querySelector('.arrow.connection .seen')"
-    assert opened.value(f"{heads}.getPointAtLength({heads}.getTotalLength()).x") > opened.value(
-        "document.querySelectorAll('.mark .bar')[3].x.baseVal.value + 8"
+    # The head of the arrow is on the right of the bar and points to it.
+    before, tip, bar = opened.value(
+        """(() => {
+          const path = document.querySelector(".arrow.connection .seen"), length = path.getTotalLength();
+          const bar = document.querySelectorAll(".mark .bar")[3];
+          return [path.getPointAtLength(length - 5).x, path.getPointAtLength(length).x,
+            bar.x.baseVal.value + bar.width.baseVal.value];
+        })()"""
     )
+    assert before - 4 > tip > bar
 
 
 def test_a_narrow_page_marks_names_that_are_cut_and_shows_the_legend(show: Show, drawn: Timeline) -> None:

@@ -4,21 +4,15 @@ const $ = id => document.getElementById(id);
 const GROUPS = {connections: "connections", data: "data", sockets: "sockets", waiting: "waiting", names: "names, numbers"};
 const KINDS = {connection: "connection", data: "bytes of a stream", datagram: "datagram", end: "end of stream",
   reset: "reset"};
-// A connection in progress, or a call without data to read, is not an error, and neither is the end of a program.
-const NO_ERRORS = ["WSAEWOULDBLOCK", "KeyboardInterrupt", "SystemExit"];
 let data;
 
 function decode(given) {
   const {columns, texts, arrows} = given;
   const count = columns.lane.length;
-  const bad = new Uint8Array(count);
-  for (let i = 0; i < count; i++) {
-    const error = texts[columns.error[i]];
-    bad[i] = error && !NO_ERRORS.includes(error) && !columns.idle[i] ? 1 : 0;
-  }
+  const bad = Uint8Array.from(columns.failed);
   const {firsts, links} = adjacent(arrows, count), names = Object.keys(GROUPS);
   const {slots, widths} = placesOfBars(columns, given.lanes.length, count);
-  return {...given, count, bad, firsts, links, slots, widths, lower: null, content: null,
+  return {...given, count, bad, firsts, links, slots, widths, lower: null, content: null, lines: null,
     groups: Uint8Array.from(columns.group, group => Math.max(0, names.indexOf(texts[group]))),
     faults: bad.reduce((sum, one) => sum + one, 0),
     last: columns.end.reduce((most, end) => Math.max(most, end), 0),
@@ -117,8 +111,7 @@ const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count ==
 function parts(i) {
   const text = data.text(i), name = data.value("call", i);
   if (data.columns.count[i] > 1) return ["", text];
-  const raised = text.search(data.value("error", i) ? /\) raised / : /\) raised (?:KeyboardInterrupt|SystemExit)\b/);
-  const at = raised >= 0 ? raised
+  const at = data.value("error", i) && text.includes(") raised ") ? text.indexOf(") raised ")
     : Math.max(text.lastIndexOf(") = "), text.lastIndexOf(") has not returned"));
   if (at < 0 || !text.startsWith(name)) return ["", text];
   const error = /^= (?:SOCKET_ERROR|INVALID_SOCKET|NULL) \(#\d+\) (\w+): /.exec(text.slice(at + 2));

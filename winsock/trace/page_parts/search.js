@@ -7,15 +7,15 @@ function matches(query) {
   const wanted = query.toLowerCase();
   if (found.flags && found.query === wanted) return found.flags;
   prepareSearch();
-  const {text, args, local, peer, thread, source} = data.columns, {content, lower, texts} = data;
+  const {text, args, local, peer, thread} = data.columns, {content, lower, lines} = data;
   const has = Uint8Array.from(lower, given => given.includes(wanted) ? 1 : 0);
   const begins = Uint8Array.from(lower, given => given.startsWith(wanted) ? 1 : 0);
-  const line = /\.\w|:\d/.test(wanted), digits = hexDigits(wanted), flags = new Uint8Array(data.count);
+  const inLine = Uint8Array.from(lines.texts, line => /[.:]./.test(wanted) && line.includes(wanted) ? 1 : 0);
+  const digits = hexDigits(wanted), flags = new Uint8Array(data.count);
   const hasValue = given => { for (let k = 1; k < given.length; k += 2) if (has[given[k]]) return true; };
   for (let i = 0; i < data.count; i++)
-    if (has[text[i]] || has[local[i]] || has[peer[i]] || begins[thread[i]] || hasValue(args[i])
-      || content[i]?.includes(wanted) || (digits && hasBytes(i, digits))
-      || (line && source[i] && `${texts[source[i][0]]}:${source[i][1]}`.toLowerCase().includes(wanted))) flags[i] = 1;
+    if (has[text[i]] || has[local[i]] || has[peer[i]] || begins[thread[i]] || inLine[lines.of[i]] || hasValue(args[i])
+      || content[i].includes(wanted) || (digits && hasBytes(i, digits))) flags[i] = 1;
   found = {query: wanted, flags, rows: null, layout: null};
   return flags;
 }
@@ -33,6 +33,19 @@ function hasBytes(i, digits) {
 function prepareSearch() {
   data.lower ??= data.texts.map(text => text.toLowerCase());
   data.content ??= data.columns.bytes.map(given => given ? contentOf(given[1]) : "");
+  data.lines ??= linesOf(data.columns.source);
+}
+
+// The different lines of the source, such as "client.py:12", and for each call the index of its line.
+function linesOf(sources) {
+  const known = new Map(), texts = [""], of = new Int32Array(sources.length);
+  sources.forEach((source, i) => {
+    if (!source) return;
+    const key = source[0] * 2 ** 31 + source[1];
+    if (!known.has(key)) known.set(key, texts.push(`${data.texts[source[0]]}:${source[1]}`.toLowerCase()) - 1);
+    of[i] = known.get(key);
+  });
+  return {texts, of};
 }
 
 // Recorded bytes as text.

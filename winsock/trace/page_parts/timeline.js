@@ -188,20 +188,21 @@ function drawText(parent, {x, y, room, kind, list}) {
 
 function drawArrow(parent, arrow, r1, r2, texts, {top, bottom}) {
   const source = data.arrows.from[arrow], target = data.arrows.to[arrow], {lane} = data.columns;
-  const a = layout.x.get(lane[source]), b = layout.x.get(lane[target]), track = 8 + (arrow % 3) * 3;
+  const a = layout.x.get(lane[source]), b = layout.x.get(lane[target]);
   const clip = y => Math.max(top - 40, Math.min(bottom + 40, y));
   const y1 = clip(layout.y[r1]), y2 = clip(layout.y[r2]), down = Math.sign(y2 - y1) || 1;
   const bend = Math.min(5, Math.abs(y2 - y1) / 2);
   let path;
   if (b > a) {
-    const turn = a + track;
+    const turn = a + 8 + (arrow % 3) * 3;
     path = `M${a + 4} ${y1}H${turn - bend}q${bend} 0 ${bend} ${bend * down}V${y2 - bend * down}q0 ${bend * down} ${bend} `
       + `${bend * down}H${b - 6}`;
   } else if (b < a) {
-    const turn = b + track;
+    // The head is between the bar and the vertical part.
+    const turn = b + 15 + arrow % 3;
     path = `M${a - 4} ${y1}H${turn + bend}q${-bend} 0 ${-bend} ${bend * down}V${y2 - bend * down}q0 ${bend * down} `
       + `${-Math.min(bend, 3)} ${bend * down}H${b + 6}`;
-  } else path = `M${a + 4} ${y1}H${a + track}V${y2}H${b + 6}`;
+  } else path = `M${a + 4} ${y1}H${a + 15 + arrow % 3}V${y2}H${b + 6}`;
   const kind = data.kind(arrow), chosen = source === state.call || target === state.call;
   const node = make(parent, "g", {class: `arrow ${kind}${chosen ? " lit" : ""}`, "data-arrow": arrow, "data-from": source,
     "data-to": target});
