@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import select
@@ -351,6 +352,7 @@ def terminal(folder: Path, request: pytest.FixtureRequest) -> Iterator[Terminal]
 @pytest.mark.posix_only(reason="pseudo terminals")
 @pytest.mark.parametrize("terminal", [{}, {"NO_COLOR": "1"}], indirect=True)
 def test_on_a_terminal_the_programs_are_side_by_side_until_ctrl_c(terminal: Terminal) -> None:
+    terminal.wait_for(b"exit code 0")  # of the client
     terminal.wait_for(b"waits 1.")
     alternate = terminal.output
     assert b"\x1b[?1049h" in alternate
@@ -400,6 +402,27 @@ def test_an_open_page_shows_new_calls(folder: Path, tmp_path: Path) -> None:
             assert running.end() == 0
             page.wait_for("document.querySelector('#live').innerText === 'ended'")
             assert [problem for problem in page.problems if "ERR_CONNECTION_REFUSED" not in problem] == []
+
+
+@NEEDS_CTRL_C
+@NEEDS_BROWSER[1]
+def test_an_open_page_follows_its_title_and_the_time_of_a_call_that_waits(folder: Path, tmp_path: Path) -> None:
+    with live(folder, "client.jsonl", "server.py", "--page") as running:
+        url = running.wait_for(r"http://127\.0\.0\.1:\d+/")
+        with browser(tmp_path) as page:
+            page.open(url)
+            page.wait_for("document.body.innerText.includes('accept')")
+            assert page.text("h1") == "server"
+            page.value("select(data.count - 1)")
+            for _ in range(2):
+                waited = page.text("#details")
+                page.wait_for(f"document.querySelector('#details').innerText !== {json.dumps(waited)}")
+                assert "has not returned for " in page.text("#details")
+            python("-m", "winsock.trace", "-o", "client.jsonl", "client.py", "hello", cwd=folder, check=True)
+            page.wait_for("document.querySelector('h1').innerText === 'client and server'")
+            assert page.value("document.title") == "client and server"
+            assert page.text("#details h2") == "accept"
+            assert page.problems == []
 
 
 @NEEDS_CTRL_C

@@ -265,6 +265,22 @@ def test_lost_datagrams_have_no_arrow_and_do_not_disturb_others() -> None:
     assert [arrow[4] for arrow in found] == ['3 bytes "two"', '2 bytes "th"']
 
 
+def test_datagrams_are_matched_by_all_that_the_traces_know() -> None:
+    story = Story("a", "b", "c", "other host")
+    for lane, s in ((0, 5), (1, 7), (2, 7), (3, 5)):
+        story.call(lane, "socket", s, af="AF_INET", type="SOCK_DGRAM", protocol=0)
+    # The same content from two sources and to two targets, recorded in different lengths.
+    story.move(3, "sendto", 5, b"x" * 50, to="10.0.0.9:2000", local="10.0.0.8:1000")
+    story.move(3, "sendto", 5, b"x" * 50, to=B, local="127.0.0.9:1000")
+    story.move(0, "sendto", 5, b"x" * 50, to=B, local="0.0.0.0:1000", recorded=20)
+    story.move(0, "sendto", 5, b"x" * 50, to=C, local="0.0.0.0:1000", recorded=0)
+    story.move(2, "recvfrom", 7, b"x" * 50, from_="[::ffff:127.0.0.1]:1000", local="[::]:3000", recorded=30)
+    story.move(1, "recvfrom", 7, b"x" * 50, from_=A, local="0.0.0.0:2000", recorded=10)
+    story.move(1, "recvfrom", 7, b"x" * 50, from_=None, local=B)
+    found = [(arrow.source.record["args"]["to"], arrow.source.lane, arrow.target.lane) for arrow in story.draw().arrows]
+    assert found == [(C, 0, 2), (B, 0, 1), (B, 3, 1)]
+
+
 def test_a_datagram_may_have_several_receivers() -> None:
     story = Story("a", "b", "c")
     story.call(0, "socket", 5, af="AF_INET", type="SOCK_DGRAM", protocol=0)
@@ -274,6 +290,83 @@ def test_a_datagram_may_have_several_receivers() -> None:
         story.call(lane, "socket", 7, af="AF_INET", type=0, protocol="IPPROTO_UDP")
         story.move(lane, "recvfrom", 7, b"x", from_=None, local="0.0.0.0:9")
     assert [arrow[:3] for arrow in arrows(story.draw())] == [("datagram", "a", "b"), ("datagram", "a", "c")]
+
+
+@pytest.mark.parametrize("received", [False, True])
+def test_a_program_that_looks_at_the_end_of_a_stream_reports_that_it_was_closed(received: bool) -> None:
+    story = Story("a", "b")
+    story.stream(0, 5, A, B)
+    story.accept(1, 7, B, A)
+    story.call(0, "closesocket", s=5)
+    story.call(1, "select", 1, readfds={"in": [7], "out": [7]}, t=story.clock)
+    story.move(1, "recv", 7, b"", "MSG_PEEK", t=story.clock)
+    if received:
+        story.move(1, "recv", 7, b"")
+    drawn = story.draw()
+    assert [event.call for event in drawn.events if event.lane == 1][-2 - received :][:2] == ["select", "recv"]
+    closed = next(event.index for event in drawn.events if event.call == "closesocket")
+    assert closed < next(event.index for event in drawn.events if event.call == "select")
+    (end,) = [arrow for arrow in drawn.arrows if arrow.kind == "end"]
+    assert (end.source.index, end.target.record["args"]["flags"]) == (closed, 0 if received else "MSG_PEEK")
+
+
+def test_a_failed_conversion_is_in_the_diagram() -> None:
+    story = Story("a")
+    story.call(0, "gethostbyname", None, error="WSAHOST_NOT_FOUND")
+    story.call(0, "htons", raised="TypeError: no integer")
+    story.call(0, "htonl", 5)
+    drawn = story.draw()
+    assert [event.failed for event in drawn.events] == [True, True, False]
+    assert "gethostbyname() = None<br/>htons() = 0\n" in sequence_diagram(drawn)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failed", "ended"),
+    [
+        ({"error": "WSAECONNRESET"}, True, False),
+        ({"error": "WSAEWOULDBLOCK"}, False, False),
+        ({"raised": "KeyboardInterrupt: "}, False, True),
+        ({"raised": "SystemExit: 1"}, False, True),
+        ({"raised": "TypeError: KeyboardInterrupt"}, True, False),
+        ({"error": "KeyboardInterrupt"}, True, False),
+        ({}, False, False),
+    ],
+)
+def test_a_call_fails_with_an_error_and_not_with_the_end_of_its_program(
+    outcome: dict[str, str], failed: bool, ended: bool
+) -> None:
+    story = Story("a")
+    story.call(0, "recv", -1, s=5, **outcome)
+    drawn = story.draw()
+    (event,) = drawn.events
+    assert (event.failed, event.ended) == (failed, ended)
+    assert page_data(drawn)["columns"]["failed"] == [int(failed)]
+
+
+def test_a_call_that_has_not_returned_lasts_until_the_end_of_the_traces() -> None:
+    story = Story("a", "b")
+    story.wait(0, "accept", s=4, addrlen=16)
+    story.call(1, "select", 0, d=5_000)
+    waiting, other = timeline(story.lanes, unfinished=True).events
+    assert (waiting.waiting, other.waiting) == (True, False)
+    assert (waiting.at, waiting.start, waiting.end) == (10, 10, other.end)
+    assert waiting.record["args"] == {"s": 4, "addrlen": 16}
+
+
+def test_data_without_connections_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story = Story("a", "b")
+    story.move(0, "send", 5, b"one", local=A, peer=B)
+    story.move(1, "recv", 7, b"one")
+    paths = story.write(tmp_path)
+    assert main(paths) == 0
+    summary, *hint = capsys.readouterr().err.splitlines()
+    assert summary == "2 programs, 2 calls, 0 arrows"
+    assert hint == [
+        "No arrows: the traces have no call of connect or accept, so it is unknown which sockets were connected.",
+        "With --calls, trace socket, connect and accept too.",
+    ]
+    assert main(paths[:1]) == 0
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_a_program_can_be_connected_to_itself() -> None:
@@ -420,6 +513,10 @@ def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, capsys: pytest.C
         (["client.py"], "client"),
         (["-m", "winsock"], "winsock"),
         (["python", "-m"], "python"),
+        (["python", "-c", "print(1)"], "python -c"),
+        (["python", "-c", "from multiprocessing.spawn import spawn_main; spawn_main()", "-x"], "multiprocessing"),
+        (["/home/robot/__main__.py"], "robot"),
+        (["__main__.py"], "__main__"),
         (["python"], "python"),
         ([], "python"),
     ],

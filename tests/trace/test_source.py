@@ -16,6 +16,7 @@ from winsock import trace
 from winsock.batch import send_many
 from winsock.trace.events import Event
 from winsock.trace.source import MAX_CODE
+from winsock.trace.trace_files import read_lanes
 
 
 @pytest.fixture
@@ -91,3 +92,25 @@ def test_an_event_has_the_source_of_its_record() -> None:
     assert Event(0, record, 0, 0, 0).source == ("a.py", 3, "f", "send(s, b, 1, 0)")
     del record["source"]
     assert Event(0, record, 0, 0, 0).source is None
+
+
+SPAWNING = """\
+import multiprocessing
+from winsock import MAKEWORD, WSADATA, WSACleanup, WSAStartup
+
+def work():
+    WSAStartup(MAKEWORD(2, 2), WSADATA())
+    WSACleanup()
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=work)
+    process.start()
+    process.join()
+"""
+
+
+def test_a_process_that_multiprocessing_started_has_the_name_of_its_program(tmp_path: Path) -> None:
+    (tmp_path / "robot.py").write_text(SPAWNING, encoding="ascii")
+    python("robot.py", cwd=tmp_path, environment={"WINSOCK_TRACE": "%p.jsonl"}, check=True)
+    lanes = [lane for path in tmp_path.glob("*.jsonl") for lane in read_lanes(path)]
+    assert [(lane.name, len(lane.records)) for lane in lanes if lane.records] == [("robot", 2)]

@@ -83,7 +83,7 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     calls = program.pop("calls")
     assert program == {"name": "the name", "pid": 1, "argv": ["b"], "waiting": []}
     errors = {"WSAEWOULDBLOCK": 2, "WSAECONNRESET": 1}
-    assert {"call": "recv", "calls": 3, "errors": errors, "bytes": 0, "time_ns": 0} in calls
+    assert {"call": "recv", "calls": 3, "errors": errors, "ends": {}, "bytes": 0, "time_ns": 0} in calls
 
 
 def test_the_counts_of_a_real_run_are_those_of_its_trace(talk: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,3 +118,22 @@ def test_a_damaged_trace_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert line.startswith(
         f"python -m winsock.trace summary: error: {tmp_path / 'a.jsonl'}, line 1 is not part of a trace"
     )
+
+
+def test_ctrl_c_is_the_end_of_a_program_and_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story = Story("a")
+    story.call(0, "accept", s=1, raised="KeyboardInterrupt: ", d=0)
+    story.call(0, "recv", s=1, raised="SystemExit: 3", d=0)
+    story.call(0, "htons", raised="TypeError: no", d=0)
+    paths = story.write(tmp_path)
+    text = summarized(capsys, *paths)
+    assert text.endswith(
+        "\n\nhtons  TypeError \u00d71\naccept  ended by KeyboardInterrupt \u00d71\nrecv  ended by SystemExit \u00d71\n"
+    )
+    assert re.search(r" 3 +1 +total\n", text)
+    (program,) = json.loads(summarized(capsys, *paths, "--json"))["programs"]
+    assert [(count["errors"], count["ends"]) for count in program["calls"]] == [
+        ({}, {"KeyboardInterrupt": 1}),
+        ({"TypeError": 1}, {}),
+        ({}, {"SystemExit": 1}),
+    ]

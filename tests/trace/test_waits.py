@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from ctypes import c_int
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from trace_kit import Tracing
 from winsock_kit import connected_pair, fd_set_of, listener, name_of, new
 
-from winsock import FIONBIO, INVALID_SOCKET, WSAPOLLFD, timeval, trace, u_long
+from winsock import FIONBIO, INVALID_SOCKET, MSG_PEEK, WSAPOLLFD, sockaddr_in, timeval, trace, u_long
 from winsock.trace import trace_files
 from winsock.trace.trace_files import InvalidLine, TraceLines
 
@@ -90,8 +91,44 @@ def test_the_calls_that_never_return_are_limited(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    "change", [{"begun": "1"}, {"begun": True}, {"t": None}, {"call": "a b"}, {"text": 1}, {"thread": 1}, {"source": 1}]
+    "change",
+    [
+        {"begun": "1"},
+        {"begun": True},
+        {"t": None},
+        {"call": "a b"},
+        {"text": 1},
+        {"thread": 1},
+        {"source": 1},
+        {"args": []},
+        {"args": {"buf": {"bytes": -1, "hex": ""}}},
+        {"error": 5},
+        {"raised": 1},
+        {"peer": 1},
+    ],
 )
 def test_the_beginning_of_a_call_is_checked(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidLine):
         lines(HEAD, BEGUN | change)
+
+
+def test_the_arguments_known_at_the_beginning_are_recorded(records: Tracing) -> None:
+    server, client = listener(), new()
+    records.calls.connect(client, name_of(server), 16)
+    accepted = records.calls.accept(server, sockaddr_in(), c_int(16))
+    records.calls.send(client, b"hello", 5, 0)
+    records.calls.recv(accepted, bytearray(9), 9, MSG_PEEK)
+    begun = [json.loads(line)["args"] for line in records.lines() if '"begun"' in line]
+    assert begun[1:] == [
+        {"s": server, "addrlen": 16},
+        {"s": client, "len": 5, "flags": 0},
+        {"s": accepted, "len": 9, "flags": "MSG_PEEK"},
+    ]
+    assert list(begun[0]) == ["s", "name", "namelen"]
+
+
+def test_long_arguments_are_not_recorded_at_the_beginning(records: Tracing) -> None:
+    records.calls.WSAPoll((WSAPOLLFD * 500)(), 500, 1)
+    (line,) = [line for line in records.lines() if '"begun"' in line]
+    assert "args" not in json.loads(line)
+    assert len(line) < trace_files.MAX_BEGUN

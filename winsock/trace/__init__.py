@@ -15,8 +15,8 @@ Each JSON line describes a call: n (number of the call), t (start in nanoseconds
 machine share), d (duration in nanoseconds), pid, thread, call, args, result or raised, error (code and name), source
 (the program's line that makes the call: file, line, function, code), local and peer (the addresses of the socket), and
 text (the line in C notation). A call that may wait has a line at its beginning too, with begun, the number of the call,
-in the place of n. The first line describes the program: argv, pid, backend, and wall, the time of day in nanoseconds
-since 1970 at its t.
+in the place of n, and args as far as they are known then. The first line describes the program: argv, pid, backend,
+and wall, the time of day in nanoseconds since 1970 at its t.
 
 How it works: `start` replaces the one object that all calls of `winsock` come from (tracer.py) by one that passes each
 call on and reports it to a sink (sinks.py), which writes text or JSON lines. parameters.py says how each argument is
@@ -70,10 +70,16 @@ def start(
     if preview is None:
         preview = JSON_PREVIEW if json else PREVIEW
     output = Output(path, append)
-    program = list(sys.orig_argv if argv is None else argv)
+    program = list(_command_line() if argv is None else argv)
     sink: Sink = JsonSink(output, winsock.BACKEND, program) if json else TextSink(output)
     _running = winsock.calls, sink
     winsock.replace_calls(traced(winsock.calls, sink, json, preview, only))
+
+
+def _command_line() -> list[str]:
+    """The command line of this process; in a process that multiprocessing has started, that of its parent's program."""
+    command = sys.orig_argv
+    return sys.argv if "-c" in command and sys.argv and sys.argv[0] not in ("", "-c") else command
 
 
 def stop() -> None:

@@ -172,9 +172,8 @@ def live_timeline(lanes: list[Lane], until: list[int | None] | None = None) -> T
     Where it is None, they last until the end of the last call.
     """
     found = timeline(lanes, unfinished=True)
-    last = max((event.end for event in found.events), default=0)
     for event in found.events:
-        if event.waiting:
-            now = until[event.lane] if until else None
-            event.end = last if now is None else event.start + max(now - event.record["t"], 0)
+        now = until[event.lane] if until and event.waiting else None
+        if now is not None:
+            event.end = event.start + max(now - event.record["t"], 0)
     return found

@@ -108,7 +108,8 @@ class StartedProgram:
             return "not started yet"
         if code is None:
             return "running"
-        names = {-each: each.name for each in signal.Signals}
+        # On Windows 0 is the number of CTRL_C_EVENT.
+        names = {-each: each.name for each in signal.Signals if each > 0}
         return f"ended by {names[code]}" if code in names else f"exit code {code}"
 
     def end(self) -> str:

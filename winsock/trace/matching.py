@@ -12,7 +12,8 @@ How it works:
   overlap get an arrow. Calls with MSG_PEEK or MSG_OOB do not move the numbers and are left out.
 - The end of a stream: the first receive that returned 0, or the first call that reported a reset, is matched with the
   first shutdown, closesocket or WSACleanup of the other endpoint; a reset rather with a call that closed the socket
-  than with shutdown. A program may call WSAStartup several times; then only its last WSACleanup closes the sockets.
+  than with shutdown. A program may call WSAStartup several times; then only its last WSACleanup closes the sockets. If
+  a program only looked at the end with MSG_PEEK, the arrow leads to that call.
 - A cause is not later than its effect. That is checked only between programs with one clock: the clocks of two machines
   differ.
 - Datagrams are matched by datagram_matching.py, addresses are compared by address_matching.py.
@@ -59,6 +60,8 @@ class _Endpoint:
     closes: list[Event] = field(default_factory=list)
     # The receives that returned the end of the stream, and the calls that reported a reset.
     ends: list[Event] = field(default_factory=list)
+    # The receives with MSG_PEEK that returned the end of the stream.
+    peeked_ends: list[Event] = field(default_factory=list)
     other: _Endpoint | None = None
 
 
@@ -156,14 +159,17 @@ class _Sockets:
         sends = event.call.startswith("send")
         if event.error in ("WSAECONNRESET", "WSAECONNABORTED"):
             endpoint.ends.append(event)
+        at_end = not sends and not _size(args.get("buf")) and bool(args.get("len"))
         if event.error or "MSG_OOB" in flags or "MSG_PEEK" in flags:
+            if at_end and not event.error and "MSG_OOB" not in flags:
+                endpoint.peeked_ends.append(event)
             return
         ranges = endpoint.sent if sends else endpoint.received
         begin = ranges[-1].end if ranges else 0
         if size := _size(args.get("buf")):
             event.stream = begin
             ranges.append(_Range(event, begin, begin + size))
-        elif not sends and args.get("len"):
+        elif at_end:
             endpoint.ends.append(event)
 
     def _datagram(self, key: _Key, event: Event) -> None:
@@ -248,8 +254,9 @@ def _match_stream(sender: _Endpoint, receiver: _Endpoint, can_cause: CanCause, a
             if received.begin >= sent.end:
                 break
             arrows.append(_data_arrow(sent, received))
-    if receiver.ends:
-        end = receiver.ends[0]
+    # A call that looked at the end is only needed if no other one received it.
+    if ends := receiver.ends or receiver.peeked_ends:
+        end = ends[0]
         causes = [event for event in sender.closes if can_cause(event, end)]
         if end.error:
             causes.sort(key=lambda event: event.call == "shutdown")

@@ -12,7 +12,7 @@ from winsock.command_line import is_same_file, printable, run_command, write_out
 
 from .mermaid import MAX_CHARACTERS, sequence_diagram
 from .page import page
-from .timeline import timeline
+from .timeline import Timeline, timeline
 from .trace_arguments import TRACE, TRACE_HELP, failed, read_traces, replaces_trace, write_file
 from .trace_files import TraceError
 
@@ -63,7 +63,22 @@ def _draw(options: argparse.Namespace) -> int:
     counts = ((len(drawn.lanes), "program"), (calls, "call"), (len(drawn.arrows), "arrow"))
     summary = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
     print(printable(f"{summary}; written to {files}" if files else summary), file=sys.stderr)
+    if hint := _hint(drawn):
+        print(hint, file=sys.stderr)
     return 0
+
+
+def _hint(drawn: Timeline) -> str:
+    """Why no arrow connects the calls that sent and received data; "" if there is no reason to expect one."""
+    calls = {event.call for event in drawn.events}
+    datagrams = any(event.record["args"].get("type") == "SOCK_DGRAM" for event in drawn.events)
+    missing = [call for call in ("connect", "accept") if call not in calls]
+    if drawn.arrows or len(drawn.lanes) < 2 or datagrams or not missing or not calls & {"send", "recv"}:
+        return ""
+    return (
+        f"No arrows: the traces have no call of {' or '.join(missing)}, so it is unknown which sockets were "
+        "connected.\nWith --calls, trace socket, connect and accept too."
+    )
 
 
 def _conflict(options: argparse.Namespace) -> str:

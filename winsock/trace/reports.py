@@ -1,8 +1,9 @@
 """Finds the calls that report what another program has done, without an arrow that leads to them.
 
 A select, WSAPoll, ioctlsocket(FIONREAD) or recv with MSG_PEEK that reports data on a socket is an effect of the call
-that sent the first byte which the next receive returns. So it must not be above that call. A connect that succeeded is
-an effect of listen. In the order of a timeline these count as arrows do; a picture does not draw them.
+that sent the first byte which the next receive returns, or that closed the connection. So it must not be above that
+call. A connect that succeeded is an effect of listen. In the order of a timeline these count as arrows do; a picture
+does not draw them.
 """
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ class Reports:
                 self._reports.setdefault(key, event)
         handle = event.record["args"].get("s")
         key = event.lane, handle if isinstance(handle, int) else -1
-        if event.call in ("recv", "recvfrom", "accept") and not _looks(event):
+        if _looks(event):
+            # An arrow leads to a call that looked at the end of the stream if no other call received it.
+            if report := self._reports.get(key):
+                self._report_of[id(event)] = report
+        elif event.call in ("recv", "recvfrom", "accept"):
             if report := self._reports.pop(key, None):
                 self._report_of[id(event)] = report
             self._received[key] = event.end

@@ -25,8 +25,9 @@ __all__ = ["CLOCK", "REAL", "JsonSink", "Origin", "Output", "Sink", "TextSink"]
 # A monotonic clock that all processes of a machine share: CLOCK_MONOTONIC, or the performance counter of Windows.
 CLOCK = time.perf_counter_ns
 
-# The longest text of a call that has begun, in characters.
+# The longest text of a call that has begun, and the longest JSON text of its arguments, in characters.
 _BEGINNING = 200
+_ARGUMENTS = 2000
 
 
 class Sink(Protocol):
@@ -137,6 +138,16 @@ class TextSink:
         return f"{clock_time}.{nanoseconds // 1000:06} [{quoted(_thread().encode('utf-8', 'replace'))[1:-1]}] "
 
 
+def _known(call: Call) -> dict[str, Shown]:
+    """The arguments that are known before the call, by name."""
+    parameters = PARAMETERS[call.name]
+    return {
+        name: shown
+        for name, shown in call.shown.items()
+        if name not in parameters or parameters[name].when is not When.OUT
+    }
+
+
 def _beginning(call: Call) -> str:
     """The arguments that are known before the call, up to the first one that the call fills in."""
     known = []
@@ -198,6 +209,9 @@ class JsonSink:
                 "call": call.name,
                 "text": f"{call.name}({_beginning(call)}"[:_BEGINNING],
             }
+            args = _known(call)
+            if len(json.dumps(args)) <= _ARGUMENTS:
+                record["args"] = args
             if source := source_of_call():
                 record["source"] = source
             self._write(record)

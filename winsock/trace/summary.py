@@ -29,8 +29,8 @@ Each program has a table; several programs have one more for all of them. The
 time of a call includes the time that it waited: a recv that blocks for a minute
 takes a minute. Bytes are those that were sent or received; data that was only
 looked at with MSG_PEEK does not count. WSAEWOULDBLOCK counts as an error; the
-lines below a table have the number of each error, and the calls that have not
-returned.
+lines below a table have the number of each error, the calls that have not
+returned, and those that Ctrl-C or the exit of the program has ended.
 
 Exit code 0: the summary is written; 2: invalid options, or a file that cannot
 be read or is not a trace.
@@ -39,13 +39,17 @@ be read or is not a trace.
 
 @dataclass
 class Count:
-    """What one function, such as recv, did in all calls: times in nanoseconds, and how often each error occurred."""
+    """What one function, such as recv, did in all calls: times in nanoseconds, and how often each error occurred.
+
+    `ends` are the exceptions that ended the program during a call, such as KeyboardInterrupt; they are no errors.
+    """
 
     call: str
     calls: int = 0
     bytes: int = 0
     time: int = 0
     error_names: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
 
     @property
     def errors(self) -> int:
@@ -57,6 +61,7 @@ class Count:
         self.bytes += other.bytes
         self.time += other.time
         self.error_names.update(other.error_names)
+        self.ends.update(other.ends)
 
 
 # The orders of a table: the largest value first, or the name of the call.
@@ -120,7 +125,7 @@ def counted(records: Iterable[dict[str, Any]]) -> list[Count]:
         count.time += max(record["d"], 0)
         count.bytes += _bytes(record)
         if event.error:
-            count.error_names[event.error] += 1
+            (count.ends if event.ended else count.error_names)[event.error] += 1
     return list(counts.values())
 
 
@@ -143,6 +148,7 @@ def _as_json(lane: Lane, counts: list[Count]) -> dict[str, Any]:
                 "call": count.call,
                 "calls": count.calls,
                 "errors": dict(count.error_names.most_common()),
+                "ends": dict(count.ends.most_common()),
                 "bytes": count.bytes,
                 "time_ns": count.time,
             }
@@ -166,6 +172,7 @@ def _table(title: str, counts: list[Count], lanes: list[Lane]) -> str:
     lines = [printable(title), "", "% time     seconds  usecs/call     calls    errors        bytes call", rule]
     lines += [*(_row(count, total.time) for count in counts), rule, _row(total, total.time)]
     notes = _errors(counts)
+    notes += [f"{one.call}  ended by {name} \u00d7{number}" for one in counts for name, number in one.ends.items()]
     waiting = Counter(str(begun["call"]) for lane in lanes for begun in lane.waiting.values())
     notes += [f"{call}  has not returned \u00d7{number}" for call, number in waiting.most_common()]
     return "\n".join([*lines, "", *notes] if notes else lines)

@@ -42,7 +42,8 @@ def distinct(lanes: list[Lane]) -> None:
 def timeline(lanes: Iterable[Lane], fold: bool = True, unfinished: bool = False) -> Timeline:
     """One timeline of all lanes; `fold` combines consecutive calls that found nothing to do into one event.
 
-    `unfinished` adds the calls that have not returned, at their start: when their program was ended is not known.
+    `unfinished` adds the calls that have not returned. They last until the last call of all traces ends: when their
+    program was ended is not known.
     """
     ordered = list(lanes)
     distinct(ordered)
@@ -57,6 +58,9 @@ def timeline(lanes: Iterable[Lane], fold: bool = True, unfinished: bool = False)
     events.sort(key=own_order)
     arrows, others = arrows_of(events, clocks)
     align_clocks([*events, *waiting], clocks, [*((arrow.source, arrow.target) for arrow in arrows), *others])
+    last = max((event.end for event in [*events, *waiting]), default=0)
+    for event in waiting:
+        event.end = last
     if fold:
         events = _folded(events)
     events, arrows = in_order([*events, *waiting], arrows, others)
@@ -84,10 +88,13 @@ def event_of(lane: int, record: dict[str, Any], shift: int) -> Event:
 
 
 def _waiting(lane: int, begun: dict[str, Any], shift: int) -> Event:
-    """The event of a call that has begun and not returned; `result` of its record is None."""
+    """The event of a call that has begun and not returned; `result` of its record is None.
+
+    Its record has the arguments that are known before the call; a trace of an older version has none.
+    """
     start = begun["t"] + shift
     text = f"{begun['text'].rstrip(', ')}) has not returned"
-    record = begun | {"n": begun["begun"], "d": 0, "args": {}, "result": None, "text": text}
+    record = {"args": {}} | begun | {"n": begun["begun"], "d": 0, "result": None, "text": text}
     return Event(lane, record, start, start, start, text=text)
 
 

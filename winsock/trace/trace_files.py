@@ -31,6 +31,7 @@ MAX_BEGUN = 10_000
 MAX_LINE = 1 << 24
 # The largest file in bytes: with many long lines the limit of calls alone would allow far more memory.
 MAX_BYTES = 1 << 29
+_OF_MULTIPROCESSING = re.compile(r"from multiprocessing[.\w]* import ")
 _RECORD_AGAIN = "record it again: python -m winsock.trace --json -o FILE PROGRAM.py"
 
 
@@ -160,6 +161,8 @@ def _check_begun(record: dict[str, Any]) -> None:
     for key in ("begun", "t"):
         _number(record, key)
     _check_common(record)
+    if "args" in record:
+        _check_args(record["args"])
 
 
 def _check_call(record: dict[str, Any]) -> None:
@@ -167,15 +170,12 @@ def _check_call(record: dict[str, Any]) -> None:
     for key in ("n", "t", "d"):
         _number(record, key)
     _check_common(record)
-    for key in ("local", "peer", "raised"):
-        if key in record:
-            _text(record, key)
     if "raised" not in record and "result" not in record:
         raise InvalidLine("'result' is missing")
-    error = record.get("error", {"name": "0"})
-    if not isinstance(error, dict) or not re.fullmatch(r"[\w-]{1,60}", _text(error, "name")):
-        raise InvalidLine("'error' is not the name of an error")
-    args = record.get("args")
+    _check_args(record.get("args"))
+
+
+def _check_args(args: Any) -> None:
     if not isinstance(args, dict):
         raise InvalidLine("'args' is not an object")
     buffer = args.get("buf")
@@ -187,8 +187,12 @@ def _check_common(record: dict[str, Any]) -> None:
     if not re.fullmatch(r"\w{1,40}", _text(record, "call")):
         raise InvalidLine("'call' is not a name")
     _text(record, "text")
-    if "thread" in record:
-        _text(record, "thread")
+    for key in ("thread", "local", "peer", "raised"):
+        if key in record:
+            _text(record, key)
+    error = record.get("error", {"name": "0"})
+    if not isinstance(error, dict) or not re.fullmatch(r"[\w-]{1,60}", _text(error, "name")):
+        raise InvalidLine("'error' is not the name of an error")
     if "source" in record:
         _check_source(record["source"])
 
@@ -220,13 +224,20 @@ def _text(record: dict[str, Any], key: str) -> str:
 
 
 def program_name(argv: list[str]) -> str:
-    """A short name for a command line: the script, or the last word of the module and its commands."""
+    """A short name for a command line: the script, or the last word of the module and its commands.
+
+    A program in the command line itself has the name of the option, -c; a process that multiprocessing started has the
+    name of that module.
+    """
     words = list(argv)
     if words and PureWindowsPath(words[0]).stem.lower().startswith("python"):
         words = words[1:]
-    while words and words[0].startswith("-") and words[0] != "-m":
+    while words and words[0].startswith("-") and words[0] not in ("-c", "-m"):
         words = words[2 if words[0] in ("-X", "-W") else 1 :]
+    if words[:1] == ["-c"]:
+        return "multiprocessing" if _OF_MULTIPROCESSING.match(" ".join(words[1:2])) else "python -c"
     if words[:1] == ["-m"]:
         names = list(takewhile(lambda word: not word.startswith("-"), words[1:]))
         return names[-1] if names else "python"
-    return PureWindowsPath(words[0]).stem if words else "python"
+    path = PureWindowsPath(words[0] if words else "python")
+    return path.parent.name if path.stem == "__main__" and path.parent.name else path.stem
