@@ -32,9 +32,10 @@ programs of both runs are matched by their names, and each thread is compared
 with the thread of the same name.
 
 Calls are compared by name, arguments, bytes, result and error. Not compared are
-the times, the ports, the numbers of sockets, and how often a program found
+the times, the ports, the values of handles, and how often a program found
 nothing to do, such as a recv with WSAEWOULDBLOCK (--all compares these calls).
-Bytes that were not recorded (option --bytes) cannot be compared; a note says so.
+Bytes that were not recorded (option --bytes) cannot be compared; a note says
+how many calls have such bytes.
 
 Exit code 0: the runs are equal; 1: they differ; 2: invalid options, or a file
 that cannot be read or is not a trace.
