@@ -10,8 +10,8 @@ from notes.exercises.table import EXERCISES, Exercise
 from winsock.trace.events import Event
 from winsock.trace.timeline import Timeline
 
-# Of more calls only the first and the last are shown.
-MOST_CALLS = 120
+# Of more lines or calls only the first and the last are shown.
+MOST_LINES = 120
 
 
 def report(number: int, result: Run, answer: bool = False) -> str:
@@ -32,17 +32,23 @@ def report(number: int, result: Run, answer: bool = False) -> str:
         if event.group != "names" and name in (exercise.shown or exercise.programs):
             mark = "!" if _failed(event) else " "
             calls.append(f"{mark} {name:{width}} {event.source.line if event.source else 0:2} | {text}")
-    if len(calls) > MOST_CALLS:
-        half = MOST_CALLS // 2
-        calls[half:-half] = [f"  ... {len(calls) - MOST_CALLS} calls are left out here"]
-    lines += calls or ["  none"]
+    lines += _shortened(calls) or ["  none"]
     return _without_ports(exercise, "\n".join(lines) + "\n")
 
 
 def printed(exercise: Exercise, result: Run) -> str:
     """The lines that the programs printed, each with the name of its program."""
     width = max(map(len, exercise.programs))
-    return _without_ports(exercise, "".join(f"  {line.program:{width}} | {line.text}\n" for line in result.printed))
+    lines = _shortened([f"  {line.program:{width}} | {line.text}" for line in result.printed])
+    return _without_ports(exercise, "".join(f"{line}\n" for line in lines))
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    """The first and the last lines if there are many."""
+    if len(lines) <= MOST_LINES:
+        return lines
+    half = MOST_LINES // 2
+    return [*lines[:half], f"  ... {len(lines) - MOST_LINES} lines are left out here", *lines[-half:]]
 
 
 def comparison(exercise: Exercise, result: Run, answer: Run) -> str:

@@ -126,7 +126,7 @@ class Stage:
             return
         lines = self._show(program, program.turn(patience))
         running = [other for other in self._programs.values() if not other.ended]
-        if running == [program] and program.busy and not lines:
+        if running == [program] and program.busy and not lines and patience == PATIENCE:
             raise self._no_end(running)
 
     def _show(self, program: Program, lines: list[str]) -> list[str]:
@@ -143,21 +143,18 @@ class Stage:
     def _finish(self) -> None:
         """Give the programs more turns until all have ended."""
         end = time.monotonic() + MORE_TIME
-        for _ in range(MORE_ROUNDS):
-            running = [program for program in self._programs.values() if not program.ended]
-            if not running:
-                return
-            if time.monotonic() > end:
-                break
+        rounds = 0
+        while running := [program for program in self._programs.values() if not program.ended]:
+            if rounds == MORE_ROUNDS or time.monotonic() > end:
+                names = " and ".join(program.name for program in running)
+                raise _StoppedRunError(f"{names} did not end after {rounds} more timer events")
+            rounds += 1
             all_busy = all(program.busy for program in running)
             before = len(self._printed)
             for program in running:
                 self._turn(program, SHORT if program.busy and not all_busy else PATIENCE)
             if all_busy and all(program.busy for program in running) and len(self._printed) == before:
                 raise self._no_end(running)
-        names = " and ".join(program.name for program in self._programs.values() if not program.ended)
-        if names:
-            raise _StoppedRunError(f"{names} did not end after {MORE_ROUNDS} more timer events")
 
     def _no_end(self, running: list[Program]) -> _StoppedRunError:
         """The error for programs that are all in an event, or in their start, that does not end."""

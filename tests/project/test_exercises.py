@@ -246,6 +246,11 @@ def test_a_blocking_event_is_reported_only_if_it_does_not_end(tmp_path: Path, mo
     assert "= WSAEWOULDBLOCK" in report(4, result)
 
 
+# Without this wait a system may discard what the client has not read yet.
+UNTIL_THE_END = """check(shutdown(client, SD_SEND))
+check(ioctlsocket(client, FIONBIO, u_long(0)))
+check(recv(client, bytearray(1), 1, 0))
+"""
 AT_THE_NEXT_EVENT = """
 unsent = memoryview(template)
 while unsent:
@@ -264,6 +269,7 @@ def test_the_ninth_exercise_may_be_solved_with_more_timer_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = re.sub(r"for begin in .*?sent\"\)\n", lambda _: AT_THE_NEXT_EVENT, broken_text(9), flags=re.DOTALL)
+    text = text.replace("check(shutdown(client, SD_SEND))\n", UNTIL_THE_END)
     exercise = change(9, text, tmp_path, monkeypatch)
     result = run(exercise)
     assert result.problem == ""
@@ -275,6 +281,7 @@ def test_the_ninth_exercise_may_be_solved_with_a_blocking_socket(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = broken_text(9).replace("check(ioctlsocket(client, FIONBIO, u_long(1)))\n", "")
+    text = text.replace("check(shutdown(client, SD_SEND))\n", UNTIL_THE_END)
     result = run(change(9, text, tmp_path, monkeypatch))
     assert result.problem == ""
     assert printed_by(result, "client")[-1] == "the template is complete: True"
@@ -346,7 +353,7 @@ def test_an_endless_program_is_ended_and_its_calls_are_shown(
     assert result.problem == problem
     text = report(8, result)
     assert "connect(s2, 127.0.0.1:PORT, 16) = 0" in text
-    assert text.count("\n") < 200
+    assert text.count("\n") < 300
 
 
 def test_a_program_that_waits_for_a_program_that_has_ended_is_reported(
