@@ -20,14 +20,24 @@ if __name__ == "__main__":
 
 from notes.exercises.report import comparison, report
 from notes.exercises.stage import run
-from notes.exercises.table import EXERCISES, is_changed
-from winsock.command_line import run_command
+from notes.exercises.table import EXERCISES, FOLDER, is_changed
+from winsock.command_line import is_same_file, run_command
 from winsock.trace.page import page
+from winsock.trace.trace_arguments import write_file
 
 
 def _list() -> str:
     """The exercises with their numbers."""
     return "\n".join(f"{number:2}  {exercise.title}" for number, exercise in EXERCISES.items())
+
+
+def _page_problem(file: Path) -> str:
+    """Why a page cannot be written to this file; "" if nothing is known against it."""
+    if any(is_same_file(file, other) for other in FOLDER.rglob("*.*")):
+        return "the page would replace a file of the exercises; write it to another file"
+    if file.is_dir():
+        return "a folder; name a file"
+    return "" if file.parent.is_dir() else f"no such folder: {str(file.parent)!r}"
 
 
 def main() -> None:
@@ -42,6 +52,8 @@ def main() -> None:
     parser.add_argument("--page", type=Path, metavar="FILE", help="also write the run as a page for the browser")
     options = parser.parse_args(sys.argv[1:] or ["--help"])
     exercise = EXERCISES[options.number]
+    if options.page and (problem := _page_problem(options.page)):
+        parser.error(f"{options.page}: {problem}")
     try:
         result = run(exercise, options.answer)
         answer = None if options.answer or result.problem or not is_changed(exercise) else run(exercise, answer=True)
@@ -52,7 +64,7 @@ def main() -> None:
         print(f"\n{comparison(exercise, result, answer)}", end="")
     if options.page:
         try:
-            options.page.write_text(page(result.calls, exercise.title), encoding="utf-8")
+            write_file(options.page, page(result.calls, exercise.title).encode())
         except OSError as error:
             parser.error(f"{options.page}: cannot be written: {error.strerror}")
         print(f"\nThe page is in {options.page}")
@@ -63,11 +75,7 @@ def main() -> None:
 
 def command() -> int:
     """Run the command line; its exit code."""
-    try:
-        return run_command("run.py", main)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nrun.py: ended by Ctrl-C\n")
-        return 130
+    return run_command("run.py", main)
 
 
 if __name__ == "__main__":

@@ -441,7 +441,26 @@ def test_ctrl_c_ends_the_command_without_a_traceback(
     monkeypatch.setattr("notes.exercises.run.run", interrupted)
     monkeypatch.setattr("sys.argv", ["run.py", "7"])
     assert command_line.command() == 130
-    assert capsys.readouterr().err == "\nrun.py: ended by Ctrl-C\n"
+    assert capsys.readouterr().err == "run.py: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("page_name", "problem"),
+    [
+        (str(FOLDER / "01_startup" / "broken_server.py"), "the page would replace a file of the exercises"),
+        (str(FOLDER), "a folder; name a file"),
+        (str(FOLDER / "no" / "page.html"), "no such folder"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_refused_before_the_run(
+    page_name: str, problem: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("notes.exercises.run.run", None)
+    monkeypatch.setattr("sys.argv", ["run.py", "1", "--page", page_name])
+    with pytest.raises(SystemExit) as caught:
+        command_line.command()
+    assert caught.value.code == 2
+    assert problem in capsys.readouterr().err
 
 
 def test_the_pages_are_not_updated_with_a_run_that_was_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
