@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -88,6 +89,8 @@ def simulate(
         engine = importlib.import_module("demos.simulation.engine")
         found = engine.run_scenario(net, run.scenario, run.seed, run.seconds, run.faults, Path(disks), folder, progress)
         text = recorded.text() if recorded else ""
+    # The copies of the modules refer to each other, and in a long sweep Python would collect them far too late.
+    gc.collect()
     return Outcome(run=run, **found, trace=text, real=time.perf_counter() - began)
 
 
