@@ -55,8 +55,8 @@ def add_parser(subparsers: SubParsers) -> None:
         help="show your copy of the article's listings next to the study programs",
         description="Show your copy of the article's listings next to the study programs,\n"
         "procedure by procedure, with what differs and why. FILE is a listing (.mq5),\n"
-        "or the saved article: HTML, Markdown, text. It is in UTF-8, in UTF-16 with a byte\n"
-        "order mark, or in code page 1252.",
+        "or the saved article: HTML, Markdown, text. It is in UTF-8, in UTF-16 with a\n"
+        "byte order mark, or in code page 1252.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
