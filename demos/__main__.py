@@ -92,8 +92,7 @@ def run_process() -> int:
         return main()
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        from demos.launcher.interrupts import INTERRUPTED
-        from winsock.command_line import write_final_line
+        from winsock.command_line import INTERRUPTED, write_final_line
 
         write_final_line(f"{_PROG}: interrupted\n")
         return INTERRUPTED

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from demos.collector.job_symbols import digits_of
 from demos.launcher import market_options, option_types
-from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
 from demos.launcher.views import counted
 from demos.registry import find_program
 from demos.terminal.interfaces import ProgramError, SymbolSpec, TerminalError, Tick
@@ -22,7 +21,8 @@ from demos.terminal.runtime.clock import RealClock
 from demos.terminal.runtime.commands import start_reading
 from demos.terminal.runtime.log import Log, escaped, event_file
 from demos.terminal.terminal import Terminal
-from winsock.command_line import write_final_line
+from winsock.command_line import INTERRUPTED, write_final_line
+from winsock.interrupts import stopped_by_signals
 
 
 def add_parser(subparsers: option_types.SubParsers) -> None:

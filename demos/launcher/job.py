@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from demos.launcher.children import Child
-from demos.launcher.interrupts import INTERRUPTED, interrupted_by_signals, stopped_by_signals
 from demos.launcher.runner import Runner
 from demos.launcher.views import JOB, PlainView, Process, Tables, choose_view
 from demos.terminal.interfaces import TerminalError
 from demos.terminal.runtime.log import escaped
-from winsock.command_line import write_final_line
+from winsock.command_line import INTERRUPTED, write_final_line
+from winsock.interrupts import interrupted_by_signals, stopped_by_signals
 
 
 class Job(ABC):

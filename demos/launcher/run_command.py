@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
 from demos.launcher.log_lines import FIRST_TICK
 from demos.launcher.log_options import opened_log
 from demos.launcher.market_options import check_source, chosen_seed, source_file
@@ -56,7 +55,8 @@ from demos.terminal.runtime.programs import (
 )
 from demos.terminal.symbols import symbol_problem
 from demos.terminal.terminal import COMMAND_GROUPS, Terminal
-from winsock.command_line import write_final_line
+from winsock.command_line import INTERRUPTED, write_final_line
+from winsock.interrupts import stopped_by_signals
 
 # The longest history of a random walk, which has no end of its own: it takes a second or two to compute.
 _MOST_WALKED = 1_000_000

@@ -36,12 +36,12 @@ from demos.launcher.children import (
     Line,
     exit_text,
 )
-from demos.launcher.interrupts import INTERRUPTED
 from demos.launcher.log_lines import error_of, is_reading
 from demos.launcher.timeline import Timeline
 from demos.launcher.views import JOB, View
 from demos.terminal.interfaces import TerminalError
 from demos.terminal.runtime.clock import RealClock
+from winsock.command_line import INTERRUPTED
 
 # Seconds: the longest wait for a line, the delay of lines with errors, and the time between two updates of the view.
 _TURN = 0.05

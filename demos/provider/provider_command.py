@@ -12,7 +12,6 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, TypeAlias
 
 from demos.launcher.command_help import add_command
-from demos.launcher.interrupts import INTERRUPTED
 from demos.launcher.option_types import symbol
 from demos.provider import user_actions, user_options
 from demos.provider.demo_command import run_demo
@@ -21,6 +20,7 @@ from demos.provider.state_command import add_state_parsers
 from demos.provider.state_file import StateFile
 from demos.terminal.interfaces import TerminalError
 from demos.terminal.runtime.log import escaped
+from winsock.command_line import INTERRUPTED
 
 if TYPE_CHECKING:
     from demos.launcher.option_types import SubParsers

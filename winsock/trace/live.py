@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import NamedTuple
 
 from winsock.command_line import printable, run_command, write_output
+from winsock.interrupts import stopped_by_signals
 
 from .live_files import MAX_PROGRAMS
 from .live_programs import StartedProgram, command_words, end_all
@@ -81,7 +80,8 @@ def _run(options: argparse.Namespace) -> int:
         return failed(_PROG, f"invalid folder: {str(options.traces)!r}: %p in the name of a trace is replaced")
     with ExitStack() as stack:
         view = chosen_view(options.lines)
-        stop = stack.enter_context(_stopped_by_signals())
+        stop = threading.Event()
+        stack.enter_context(stopped_by_signals(stop.set))
         watch = Watch(view.row)
         try:
             folder = options.traces or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="winsock-live-")))
@@ -182,33 +182,6 @@ def chosen_view(lines: bool) -> View:
         text = 'the display needs rich: python -m pip install -e ".[live]"; each call is a line of text; Ctrl-C ends'
         print(f"{_PROG}: {text}", file=sys.stderr)
         return LineView()
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
-    """An event that is set at the first Ctrl-C or request to end; the next one interrupts the command."""
-    stop = threading.Event()
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if sys.platform == "win32":
-        numbers.append(signal.SIGBREAK)
-    elif signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    previous = {number: signal.getsignal(number) for number in numbers}
-
-    def restore() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        restore()
-        stop.set()
-
-    for number in numbers:
-        signal.signal(number, handle)
-    try:
-        yield stop
-    finally:
-        restore()
 
 
 def _source(text: str) -> _Source:

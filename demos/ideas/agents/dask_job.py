@@ -28,13 +28,13 @@ from demos.ideas.agents.run_file import RunFile
 from demos.ideas.agents.strategy_file import Source, StrategyError, digest, parameters_problem, read_source, strategy_of
 from demos.ideas.agents.summary import exit_code, summary_of, summary_text, with_files
 from demos.ideas.agents.values import exception_value
-from demos.launcher.interrupts import INTERRUPTED, interrupted_by_signals
 from demos.launcher.runner import JobError
 from demos.launcher.views import JOB, PlainView
 from demos.terminal.interfaces import TerminalError
 from demos.terminal.runtime.clock import RealClock
 from demos.terminal.runtime.log import escaped
-from winsock.command_line import write_final_line
+from winsock.command_line import INTERRUPTED, write_final_line
+from winsock.interrupts import interrupted_by_signals
 
 # Seconds between two lines about the progress.
 _REPORT = 2.0

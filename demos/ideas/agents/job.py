@@ -18,7 +18,6 @@ from demos.ideas.agents.summary import exit_code, summary_of, summary_text, with
 from demos.ideas.agents.view import tables
 from demos.ideas.agents.worker_process import LOADING_MS
 from demos.launcher.children import Child
-from demos.launcher.interrupts import INTERRUPTED
 from demos.launcher.job import Job
 from demos.launcher.market_options import check_source, source_file, source_files
 from demos.launcher.output_files import check_folders, check_outputs, check_whole_files, database_files
@@ -28,6 +27,7 @@ from demos.provider.sqlite_file import StateError
 from demos.terminal.charts import drawing
 from demos.terminal.interfaces import ProgramError
 from demos.terminal.runtime.clock import RealClock
+from winsock.command_line import INTERRUPTED
 
 # Seconds until the coordinator listens: it may take LOADING_MS to load the strategy and its data.
 _STARTING = LOADING_MS / 1000 + 60

@@ -15,9 +15,9 @@ import pytest
 from terminal_kit import BARS, DATA, FOLLOWER, child, demos, wait_for
 
 from demos.__main__ import main
-from demos.launcher.interrupts import interrupted_by_signals, stopped_by_signals
 from demos.registry import PROGRAMS, SUBCOMMANDS, Entry, Kind, Subcommand
 from demos.terminal.paper.account import PaperAccount
+from winsock.interrupts import interrupted_by_signals, stopped_by_signals
 
 STUBBORN = DATA / "programs" / "stubborn.py"
 ERROR = re.compile(r"usage: python -m demos run \S+ \[options\]\npython -m demos run \S+: error: ([^\n]+)\n")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from demos.__main__ import main
-from demos.launcher.interrupts import INTERRUPTED
 from demos.simulation import command, progress
 from demos.simulation.runs import Outcome, Run
 from demos.simulation.sweep import Sums
+from winsock.command_line import INTERRUPTED
 
 SHORT = ("--minutes", "2.5")
 

@@ -22,9 +22,9 @@ from winsock_kit import LIMIT_SECONDS
 from demos.ideas.agents.dask_cluster import calculated, connected
 from demos.ideas.agents.grid import read_grid
 from demos.ideas.agents.plan import Plan
-from demos.launcher.interrupts import INTERRUPTED
 from demos.launcher.runner import JobError
 from demos.terminal.interfaces import ProgramError
+from winsock.command_line import INTERRUPTED
 
 __all__ = ["agents"]
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# The exit code of a process that Ctrl-C has interrupted: 128 + SIGINT.
-INTERRUPTED = 130
+__all__ = ["interrupted_by_signals", "stopped_by_signals"]
 
 
 @contextmanager
