@@ -22,7 +22,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import conversations
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "notes" / "pictures"
@@ -33,7 +32,14 @@ WIDTH, HEIGHT, SCALE = 960, 600, 3
 
 
 def trace(folder: Path) -> Path:
-    """A picture of the page of the signal pair, with the details of the first call that received data."""
+    """A picture of the page of the signal pair, with the details of the first call that received data.
+
+    Errors: RuntimeError without Pillow, or as photograph.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise RuntimeError('Pillow is not installed: python -m pip install -e ".[charts]"') from error
     page = folder / "signal.html"
     conversations.draw("signal", page)
     picture = photograph(f"{page.as_uri()}#call=1.recv", folder)
@@ -106,7 +112,10 @@ def main() -> None:
         # On Windows a file may stay locked for a moment after its process has ended.
         with TemporaryDirectory(prefix="picture-", ignore_cleanup_errors=True) as folder:
             target = options.out / f"{name}.png"
-            shutil.copyfile(TAKEN[name](Path(folder)), target)
+            try:
+                shutil.copyfile(TAKEN[name](Path(folder)), target)
+            except RuntimeError as error:
+                parser.exit(1, f"{parser.prog}: error: {error}\n")
         width, height = size(target)
         print(f"{target}: {width} x {height} pixels, {target.stat().st_size:,} bytes")
 

@@ -189,7 +189,7 @@ def test_the_runner_lists_the_exercises_and_reports_an_unknown_one() -> None:
     assert "11" in refused.stderr
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that cannot be written")
+@pytest.mark.posix_only(reason="only Linux has /dev/full")
 def test_the_runner_reports_a_page_that_cannot_be_written() -> None:
     done = runner("1", "--page", "/dev/full")
     assert done.returncode == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 import sys
@@ -13,9 +14,10 @@ ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "notes" / "pictures"
 
 
-def take(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def take(*arguments: str | Path, modules: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, ROOT / "notes" / "pictures.py", *arguments],
+        env=os.environ | {"PYTHONPATH": modules},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
 
@@ -43,6 +45,14 @@ def test_an_unknown_picture_is_an_error_that_names_the_pictures() -> None:
     done = take("map")
     assert done.returncode == 2
     assert "unknown picture: 'map'; choose from trace, chart" in done.stderr
+
+
+def test_a_missing_pillow_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "PIL.py").write_text("raise ImportError\n", encoding="ascii")
+    done = take("trace", "--out", tmp_path, modules=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == ('pictures.py: error: Pillow is not installed: python -m pip install -e ".[charts]"\n')
+    assert not (tmp_path / "trace.png").exists()
 
 
 class TestWithABrowser:
