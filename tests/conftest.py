@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from cleanup_kit import close_all, close_forgotten_databases, record_databases
 from winsock_kit import connected_pair, udp_pair
 
-from winsock import MAKEWORD, SOCKET_ERROR, WSADATA, WSACleanup, WSAGetLastError, WSAStartup
+from winsock import MAKEWORD, WSADATA, WSANOTINITIALISED, WSACleanup, WSAGetLastError, WSAStartup
 
 # What a shell runs in the background ignores Ctrl-C, and so does all that this starts; the tests are about other cases.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -61,18 +62,40 @@ def _cleanup() -> Iterator[None]:
     close_all()
     forgotten = close_forgotten_databases()
     assert not forgotten, f"the test has left databases open: {forgotten}; use closed_after_test or closing"
+    assert _python_has_sockets(), "the test has ended Winsock for Python's own sockets too; use the fixture unstarted"
+
+
+def _python_has_sockets() -> bool:
+    """Whether Python's sockets work. On Windows its socket module calls WSAStartup once, when it is imported."""
+    if sys.platform != "win32":
+        return True
+    try:
+        socket.socket().close()
+    except OSError as error:
+        if error.winerror != WSANOTINITIALISED:
+            raise
+        WSAStartup(MAKEWORD(2, 2), WSADATA())  # so that only this test fails
+        return False
+    return True
 
 
 @pytest.fixture
 def unstarted() -> Iterator[None]:
-    """Winsock is not started: on Windows the standard library's socket module, which pytest imports, had done so."""
+    """Winsock is not started during the test: on Windows the starts before it are ended, and repeated after it."""
+    starts = _end_winsock()
+    yield
+    left = _end_winsock()
+    for _ in range(starts):
+        assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+    assert not left, "the test has left Winsock started"
+
+
+def _end_winsock() -> int:
+    """Ends each WSAStartup; returns how many there were."""
     starts = 0
     while WSACleanup() == 0:
         starts += 1
-    yield
-    assert WSACleanup() == SOCKET_ERROR, "the test has left Winsock started"
-    for _ in range(starts):
-        assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+    return starts
 
 
 @pytest.fixture

@@ -19,10 +19,13 @@ ENTRIES = recordings.load()
 WINE = wine_version()
 
 
-pytestmark = pytest.mark.skipif(
-    WINE not in (None, recordings.version()),
-    reason=f"recorded on Wine {recordings.version()}; this is Wine {WINE}",
-)
+pytestmark = [
+    pytest.mark.skipif(
+        WINE not in (None, recordings.version()),
+        reason=f"recorded on Wine {recordings.version()}; this is Wine {WINE}",
+    ),
+    pytest.mark.usefixtures("unstarted"),
+]
 
 
 def disagreements(name: str) -> list[str]:

@@ -35,6 +35,7 @@ def test_each_address_is_in_a_cell() -> None:
     assert {cell.address for cell in CELLS.values()} == ADDRESSES.keys()
 
 
+@pytest.mark.usefixtures("unstarted")
 @pytest.mark.skipif(BACKEND != "compat", reason="the first accepted result is that of compat")
 @pytest.mark.parametrize("name", CELLS)
 def test_compat_has_the_first_of_the_accepted_results(name: str) -> None:

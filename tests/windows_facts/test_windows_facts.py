@@ -14,6 +14,7 @@ from winsock import BACKEND, CALLS
 FACTS = collect()
 
 
+@pytest.mark.usefixtures("unstarted")
 @pytest.mark.parametrize("name", FACTS)
 def test_the_backend_behaves_as_windows_does(name: str) -> None:
     fact = FACTS[name]

@@ -125,6 +125,7 @@ def test_a_pair_that_does_not_end_in_time_is_ended() -> None:
     assert "last_lines" in found
 
 
+@pytest.mark.usefixtures("unstarted")
 def test_tests_scenarios_and_facts_run_on_this_system_too() -> None:
     facts = [name for name, fact in collect().items() if not fact.wine and not fact.compat and not fact.needs][:1]
     chosen = {"tests": ["tests/doctor/test_prototypes.py"], "scenarios": ["binding"], "facts": facts}
