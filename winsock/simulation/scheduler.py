@@ -38,8 +38,8 @@ _MOST_KILLED = 1000
 _LONGEST_ACQUIRE = 0.2
 # So often the main thread looks in that interval at a thread that has the turn, before it gives up.
 _MOST_LOOKS = 50
-# Seconds in which a thread that runs raises Killed.
-_LONGEST_RAISE = 0.1
+# Seconds in which a thread that runs has raised Killed, on a busy machine too.
+_LONGEST_RAISE = 2
 
 
 class Timer:
@@ -100,6 +100,8 @@ class Scheduler:
         self.errors: list[BaseException] = []
         self._interrupts = Interrupts(self.give_up)
         self._interrupted = self._given_up = False
+        # After giving up: the thread that had the turn releases it when it ends.
+        self._ended = threading.Lock()
         # Called with the task whose turn it is, and the number of those that could have run.
         self.observer: Callable[[Task, int], None] | None = None
 
@@ -225,7 +227,8 @@ class Scheduler:
         self._given_up = True
         thread = self.current.thread
         if self.current is not self.main and thread is not None and thread.ident is not None:
-            _raise_killed_in(thread.ident)
+            self._ended.acquire()
+            _raise_killed_in(thread.ident, self._ended)
 
     def close(self) -> None:
         """End every other task. Called by the main task, at the end of the simulation."""
@@ -260,6 +263,8 @@ class Scheduler:
         finally:
             if not self._given_up:
                 self._end(task)
+            elif self._ended.locked():
+                self._ended.release()
 
     def _end(self, task: Task) -> None:
         """The current task ends: pass the baton on."""
@@ -347,18 +352,17 @@ def _wait_of(task: Task) -> str:
     return f"{text} (frozen)" if task.frozen else text
 
 
-def _raise_killed_in(ident: int) -> None:
-    """Raise Killed in a thread that runs. In one that is blocked it cannot be raised, and is withdrawn.
+def _raise_killed_in(ident: int, ended: threading.Lock) -> None:
+    """Raise Killed in a thread that runs, which then releases `ended`. In a blocked one it is withdrawn after a while.
 
     With a trace function CPython 3.11 would not go on in any thread as long as the exception waits to be raised. So
     nothing here calls a function of Python before the withdrawal.
     """
-    set_exception, thread, pause = ctypes.pythonapi.PyThreadState_SetAsyncExc, ctypes.c_ulong(ident), threading.Lock()
+    set_exception, thread = ctypes.pythonapi.PyThreadState_SetAsyncExc, ctypes.c_ulong(ident)
     killed, nothing = ctypes.py_object(Killed), ctypes.py_object()
-    pause.acquire()
     try:
         set_exception(thread, killed)
-        pause.acquire(timeout=_LONGEST_RAISE)
+        ended.acquire(timeout=_LONGEST_RAISE)
     finally:
         set_exception(thread, nothing)
 
