@@ -167,12 +167,6 @@ class SignalScenario(Scenario):
                     f"{MOST_PERIODS} timer periods",
                 )
 
-    def ended(self) -> Iterator[Violation]:
-        """See Scenario."""
-        for terminal in self.world.terminals.values():
-            for problem in terminal.account_problems:
-                yield Violation("ledgers add up to positions", problem)
-
     paths: ClassVar = (
         RecoveryPath("a copier connects again", lambda world: any(map(_reconnected, _copiers(world)))),
         RecoveryPath("a connect is refused", lambda world: _logged(world, "Connect to", "10061")),
