@@ -12,7 +12,7 @@ from winsock.structures import addrinfo, sockaddr_storage
 
 from .surroundings import Failure
 
-__all__ = ["family_of", "local_address", "peer_address", "port_of", "resolve"]
+__all__ = ["family_of", "local_address", "peer_address", "port_of", "resolve", "shown"]
 
 
 def resolve(calls: Winsock, host: str, port: int, datagrams: bool = False) -> list[bytes]:
