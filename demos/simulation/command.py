@@ -66,7 +66,7 @@ notes/simulation.md describes all faults.
 examples:
   python -m demos simulate signal --seed 7 --hours 24
   python -m demos simulate signal --seed 7 --trace trace
-  python -m winsock.trace picture trace/*.jsonl --html talk.html
+  python -m winsock.trace picture trace --html talk.html
   python -m demos simulate ticks --seeds 1-200 --processes 4
   python -m demos simulate all --seeds 1-200 --table results.md
 
