@@ -120,7 +120,7 @@ class WSAError(IntEnum):
 def WSAErrorDescript(code: int) -> str:
     """Describes an error code in one line: its number, its name and Microsoft's one-line meaning.
 
-    The text for 0 is "(#0) No error.", and for a number that is no Winsock error "(#N) Unknown error code."
+    The text for 0 is "(#0) No error.", and for a number N that is not a Winsock error "(#N) Unknown error code."
 
     Errors: TypeError if `code` is not an int.
     Source: the function of the same name in the article's library, which leaves the error's name out.

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,20 +36,16 @@ from demos.provider.seats import Seat, Seats
 from demos.provider.session import MOST_WAIT_MS, Ending
 from demos.provider.state_file import StateError, StateFile
 from demos.provider.users import UserStore
+from demos.terminal.runtime.replacement import replaced
 from demos.terminal.runtime.threads import Pool, Signal, present_threads
 
 STEP_MS = 250
 _present_step: ContextVar[int] = ContextVar("login_desk_step", default=STEP_MS)
 
 
-@contextmanager
-def use_step(milliseconds: int) -> Iterator[None]:
+def use_step(milliseconds: int) -> AbstractContextManager[None]:
     """Let the desks that are made in this context take steps of this length: a simulation has less work to do."""
-    token = _present_step.set(milliseconds)
-    try:
-        yield
-    finally:
-        _present_step.reset(token)
+    return replaced(_present_step, milliseconds)
 
 
 # The threads that hash passwords. Each uses a core and 16 MiB or more for a tenth of a second.

@@ -16,12 +16,13 @@ import hmac
 import re
 import unicodedata
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import NamedTuple
 
 from demos.terminal.runtime.randomness import token_bytes, token_urlsafe
+from demos.terminal.runtime.replacement import replaced
 
 SHORTEST_PASSWORD = 10
 # In bytes of UTF-8. scrypt takes a text of any length, but normalizing a long one takes time.
@@ -58,14 +59,9 @@ def present_parameters() -> Parameters:
     return _present.get()
 
 
-@contextmanager
-def use_parameters(parameters: Parameters) -> Iterator[None]:
+def use_parameters(parameters: Parameters) -> AbstractContextManager[None]:
     """Hash new passwords with these parameters, in this context: a simulation, whose time stands still, saves time."""
-    token = _present.set(parameters)
-    try:
-        yield
-    finally:
-        _present.reset(token)
+    return replaced(_present, parameters)
 
 
 class StoredPassword(NamedTuple):

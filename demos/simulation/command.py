@@ -34,19 +34,18 @@ _MOST_EXPLAINED = 3
 
 _DESCRIPTION = """
 Run programs of the demos on a simulated network, let faults happen, and check
-in each simulated second what must hold. Everything happens in one process and
-in simulated time: ten minutes take a moment, and the same seed always gives
-the same run.
+in each simulated second what must hold. The network, its hosts and the time
+are simulated: ten minutes take a moment, and the same seed always gives the
+same run.
 
-The programs are the product programs, with the same hosts and inputs as in
-the jobs `python -m demos signal`, `tpl` and `ticks`. The article's own
-programs are not used: some of the faults are beyond what they can handle, by
-their design.
+The programs are the product programs, as in the jobs `python -m demos signal`,
+`tpl`, `ticks` and so on. The study programs are not used: as the article's
+programs, they do not recover from all faults.
 
 A seed decides the prices, the times on the network and the faults: links
 fail, lose and delay packets, hosts crash, freeze and vanish, programs are
 killed, connections are reset, clocks jump. --script replaces its faults.
-Some minutes after the last fault all programs must have recovered.
+All programs must recover within some minutes after the last fault.
 
 With --seeds many seeds are run in parallel processes. Such a sweep also fails
 if a kind of fault was never used or a recovery path never reached. A failing
@@ -67,7 +66,7 @@ notes/simulation.md describes all faults.
 examples:
   python -m demos simulate signal --seed 7 --hours 24
   python -m demos simulate signal --seed 7 --trace trace
-  python -m winsock.trace picture trace/*.jsonl
+  python -m winsock.trace picture trace --html talk.html
   python -m demos simulate ticks --seeds 1-200 --processes 4
   python -m demos simulate all --seeds 1-200 --table results.md
 
@@ -142,7 +141,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path(),
         metavar="DIR",
-        help="write the short scripts of failing seeds here (default: the present folder)",
+        help="write the short scripts of failing seeds here (default: the current folder)",
     )
 
 

@@ -33,6 +33,11 @@ def started_again(terminals: Iterable[SimulatedTerminal]) -> bool:
     return any(each.starts > 1 for each in terminals)
 
 
+def counted(world: World, name: str) -> bool:
+    """Whether a terminal has counted something under this name: see calls.py."""
+    return any(each.counts[name] for each in world.terminals.values())
+
+
 def sent_in_parts(world: World) -> bool:
     """Whether a send has taken only a part of its bytes."""
-    return any(each.counts[PARTIAL_SEND] for each in world.terminals.values())
+    return counted(world, PARTIAL_SEND)

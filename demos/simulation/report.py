@@ -76,7 +76,7 @@ def failure_text(failure: Failure, script: Path) -> str:
             f"{_INDENT}{command(short.run, script)}",
             "draw it with",
             f"{_INDENT}{command(short.run, script)} --trace trace",
-            f"{_INDENT}python -m winsock.trace picture trace/*.jsonl",
+            f"{_INDENT}python -m winsock.trace picture trace --html talk.html",
             *(line for each in failure.divergences for line in _divergence(each)),
             *(line for each in failure.not_compared for line in _wrapped(f"not compared: {each}", "")),
         ]

@@ -26,7 +26,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeAlias
 
@@ -37,6 +37,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from demos.terminal.runtime.replacement import replaced
 from demos.wire.addresses import AddressError, find_address, host_text, is_loopback
 from demos.wire.mqtt_problems import connect_problem, unanswered_problem
 from demos.wire.mqtt_tls import prepare_context
@@ -359,11 +360,6 @@ class Attempt(Client):
 _attempts: ContextVar[type[Attempt]] = ContextVar("mqtt_attempts", default=Attempt)
 
 
-@contextmanager
-def use_attempts(attempts: type[Attempt]) -> Iterator[None]:
+def use_attempts(attempts: type[Attempt]) -> AbstractContextManager[None]:
     """Make all links in this context connect with this class."""
-    token = _attempts.set(attempts)
-    try:
-        yield
-    finally:
-        _attempts.reset(token)
+    return replaced(_attempts, attempts)

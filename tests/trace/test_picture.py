@@ -148,6 +148,16 @@ def test_a_full_disk_is_one_line(talk: Path, capsys: pytest.CaptureFixture[str],
     assert capsys.readouterr().err == f"python -m winsock.trace picture: error: {message}\n"
 
 
+def test_a_folder_stands_for_its_traces(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("server", "client"):
+        (tmp_path / f"{name}.jsonl").write_bytes((talk / f"{name}.jsonl").read_bytes())
+    (tmp_path / "client.log").write_text("no trace", encoding="ascii")
+    assert main([str(tmp_path), "--html", str(tmp_path / "talk.html")]) == 0
+    assert capsys.readouterr().err.startswith("2 programs, ")
+    assert main([str(tmp_path), "--html", str(tmp_path / "client.jsonl")]) == 2
+    assert "the picture would replace the trace" in capsys.readouterr().err
+
+
 def test_a_diagram_does_not_replace_the_page(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     same = [str(tmp_path / "a.html"), str(tmp_path / "x" / ".." / "a.html")]
     assert main([str(talk / "client.jsonl"), "--html", same[0], "--mermaid", same[1]]) == 2

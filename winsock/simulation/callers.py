@@ -12,7 +12,7 @@ from .dispatch import sources
 from .errors import RealWorldCall
 from .process import Process
 
-__all__ = ["STANDARD_LIBRARY", "calling_process", "is_program_file", "refuse"]
+__all__ = ["STANDARD_LIBRARY", "calling_process", "error", "is_program_file", "refuse"]
 
 STANDARD_LIBRARY = os.path.dirname(threading.__file__) + os.sep
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))

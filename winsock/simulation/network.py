@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
@@ -392,8 +392,8 @@ class Network(FaultMethods):
         return name
 
     def _disk_of(self, name: str, disk: Path | None) -> Callable[[], Path]:
-        folders: Iterator[Path] = iter(() if disk is None else (disk,))
-        made: list[Path] = list(folders)
+        """The function that returns the folder of a host's files; it makes a temporary one when it is first called."""
+        made = [] if disk is None else [disk]
 
         def folder() -> Path:
             if not made:

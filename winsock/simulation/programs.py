@@ -37,9 +37,7 @@ _kept: dict[str, dict[str, ModuleType]] = {}
 
 
 def check_packages(packages: Collection[str]) -> None:
-    """Errors: SimulationError for one text, or for a package inside of another one, because that holds its modules."""
-    if isinstance(packages, str):
-        raise SimulationError(f"programs takes a list of packages: give [{packages!r}]")
+    """Errors: SimulationError for a package inside of another one, because that holds its modules."""
     for package in packages:
         if "." in package:
             raise SimulationError(f"{package!r} is part of a package: give {package.partition('.')[0]!r}")

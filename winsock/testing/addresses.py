@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 
 from winsock.api import Winsock
 from winsock.constants import AF_UNSPEC, SOCK_DGRAM, SOCK_STREAM, SOCKET_ERROR
@@ -12,7 +13,7 @@ from winsock.structures import addrinfo, sockaddr_storage
 
 from .surroundings import Failure
 
-__all__ = ["family_of", "local_address", "peer_address", "port_of", "resolve"]
+__all__ = ["family_of", "local_address", "peer_address", "port_of", "resolve", "shown"]
 
 
 def resolve(calls: Winsock, host: str, port: int, datagrams: bool = False) -> list[bytes]:
@@ -43,14 +44,17 @@ def port_of(name: bytes) -> int:
 
 def local_address(calls: Winsock, s: int) -> bytes | None:
     """The sockaddr of the socket; None if it has none."""
-    name, length = sockaddr_storage(), ctypes.c_int(128)
-    return None if calls.getsockname(s, name, length) == SOCKET_ERROR else bytes(name)[: length.value]
+    return _address(calls.getsockname, s)
 
 
 def peer_address(calls: Winsock, s: int) -> bytes | None:
     """The sockaddr of the other side; None if the socket is not connected."""
-    name, length = sockaddr_storage(), ctypes.c_int(128)
-    return None if calls.getpeername(s, name, length) == SOCKET_ERROR else bytes(name)[: length.value]
+    return _address(calls.getpeername, s)
+
+
+def _address(call: Callable[[int, sockaddr_storage, ctypes.c_int], int], s: int) -> bytes | None:
+    name, length = sockaddr_storage(), ctypes.c_int(ctypes.sizeof(sockaddr_storage))
+    return None if call(s, name, length) == SOCKET_ERROR else bytes(name)[: length.value]
 
 
 def shown(name: bytes | None) -> str:

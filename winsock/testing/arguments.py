@@ -6,7 +6,15 @@ import math
 from operator import index
 from typing import Any
 
-__all__ = ["checked_address", "checked_bytes", "checked_host", "checked_integer", "checked_number", "checked_port"]
+__all__ = [
+    "LOOPBACK",
+    "checked_address",
+    "checked_bytes",
+    "checked_host",
+    "checked_integer",
+    "checked_number",
+    "checked_port",
+]
 
 LOOPBACK = "127.0.0.1"
 # Some decades in seconds; what is longer is a mistake, and overflows the clocks of some systems.

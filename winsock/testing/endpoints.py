@@ -70,6 +70,16 @@ class _Endpoint:
             self.receive()
         return readable
 
+    def _close(self, deadline: float, event: str) -> None:
+        """Close the socket. What has arrived is taken first: unread data would turn the end of a stream into a reset.
+
+        A side that sends without end is not read for longer than until the deadline.
+        """
+        while self.receive() and self._surroundings.now() < deadline:
+            pass
+        self._calls.closesocket(self.s)
+        self._conversation.note(event)
+
 
 class Connection(_Endpoint):
     """A connected stream socket."""
@@ -151,21 +161,13 @@ class Connection(_Endpoint):
         self._conversation.note("the peer ended its stream")
 
     def close(self, deadline: float) -> None:
-        """Close the socket. What has arrived is taken first, because unread data would turn the end into a reset.
-
-        A side that sends without end is not read for longer than until the deadline.
-        """
-        while self.receive() and self._surroundings.now() < deadline:
-            pass
-        self._calls.closesocket(self.s)
-        self._conversation.note("the peer closed the connection")
+        """Close the connection in an orderly way."""
+        self._close(deadline, "the peer closed the connection")
 
     def reset(self, deadline: float) -> None:
-        while self.receive() and self._surroundings.now() < deadline:
-            pass
+        """Reset the connection."""
         self._calls.setsockopt(self.s, SOL_SOCKET, SO_LINGER, linger(1, 0), 4)
-        self._calls.closesocket(self.s)
-        self._conversation.note("the peer reset the connection")
+        self._close(deadline, "the peer reset the connection")
 
 
 class DatagramSocket(_Endpoint):
@@ -225,7 +227,5 @@ class DatagramSocket(_Endpoint):
                 raise Failure(f"sendto failed: {WSAErrorDescript(error)}")
 
     def close(self, deadline: float) -> None:
-        while self.receive() and self._surroundings.now() < deadline:
-            pass
-        self._calls.closesocket(self.s)
-        self._conversation.note("the peer closed its socket")
+        """Close the socket."""
+        self._close(deadline, "the peer closed its socket")

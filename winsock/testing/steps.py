@@ -219,7 +219,7 @@ def state_after(state: State, step: Step) -> State:
     if isinstance(step, Repeat):
         once = state_after_all(state, step.steps)
         return state_after_all(once, step.steps) if step.times > 1 else once
-    if isinstance(step, Wait):
+    if isinstance(step, Wait):  # also without a socket
         return state
     if not state.is_open:
         raise ValueError(f"{step.name}() needs a socket: call accept(), connect() or datagrams() before")
@@ -241,7 +241,13 @@ def _state_after_opening(state: State, step: Accept | Connect | Datagrams) -> St
         raise ValueError(
             f"{step.name}() after {state.role}(): a script accepts, connects, or has one socket for datagrams"
         )
-    return State(step.name, True, True, True, not isinstance(step, Datagrams) or step.host is not None)
+    return State(
+        role=step.name,
+        is_open=True,
+        can_send=True,
+        can_receive=True,
+        has_destination=not isinstance(step, Datagrams) or step.host is not None,
+    )
 
 
 def _state_after_sending(state: State, step: Send | Garbage) -> State:

@@ -6,7 +6,6 @@ import argparse
 import json
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from winsock.command_line import printable, run_command, write_output
@@ -78,9 +77,7 @@ def _number(text: str) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     try:
-        run_a, run_b = (
-            timeline(read_traces(_files(name)), fold=False, unfinished=True) for name in (options.a, options.b)
-        )
+        run_a, run_b = (timeline(read_traces([name]), fold=False, unfinished=True) for name in (options.a, options.b))
     except TraceError as error:
         return failed(_PROG, str(error))
     equal: list[str] = []
@@ -112,19 +109,6 @@ def _compare(options: argparse.Namespace) -> int:
     notes = [f"note: {_calls(unrecorded)} with bytes that were not recorded; these bytes were not compared"]
     write_output("\n\n".join([*reports, *(["\n".join(equal)] if equal else []), *(notes if unrecorded else [])]))
     return 1 if found else 0
-
-
-def _files(name: str) -> list[str]:
-    """The traces of a run.
-
-    Errors: TraceError for a folder without a trace.
-    """
-    if not Path(name).is_dir():
-        return [name]
-    files = sorted(str(path) for path in Path(name).glob("*.jsonl"))
-    if not files:
-        raise TraceError(f"{name}: the folder has no file that ends in .jsonl")
-    return files
 
 
 def _pairs(

@@ -42,10 +42,10 @@ python -m winsock.trace -o server.jsonl server.py
 
 A program is started when the one before it listens, waits or has ended. It has
 no standard input; what it prints is shown after a >, and then how it ended.
-Errors and programs that failed have a !. The line
-"now" has the calls that have not returned. Consecutive calls that found nothing
-to do (WSAEWOULDBLOCK, or a select that returned 0) are one line. Where the
-output is no terminal, each call is a line of text.
+Errors and programs that failed have a !. The line "now" has the calls that have
+not returned. Consecutive calls that found nothing to do (WSAEWOULDBLOCK, or a
+select that returned 0) are one line. Where the output is no terminal, each call
+is a line of text.
 
 Exit code 0: ended by Ctrl-C, or all started programs have ended without an
 error; 1: a started program has failed; 2: invalid options, a program that

@@ -27,7 +27,7 @@ Open the HTML file in a browser; it needs no other files. An arrow connects a
 send with the receive of the same bytes: connections and datagrams are matched
 by their addresses, streams by the position of each byte. Consecutive calls that
 found nothing to do (WSAEWOULDBLOCK, or a select that returned 0) are drawn as
-one mark.
+one mark. Without --html and --mermaid a diagram is written to standard output.
 
 Exit code 0: the picture is drawn; 2: invalid options, a file that cannot be
 read or is not a trace, or output that cannot be written.

@@ -15,7 +15,7 @@ from .trace_files import TraceError, read_lanes
 __all__ = ["TRACE", "TRACE_HELP", "failed", "file_and_name", "read_traces", "replaces_trace", "write_file"]
 
 TRACE = "[NAME=]FILE"
-TRACE_HELP = "a trace; NAME is the name of its lane"
+TRACE_HELP = "a trace, or a folder: all of its files that end in .jsonl; NAME is the name of its lane"
 
 
 def failed(prog: str, text: str) -> int:
@@ -31,11 +31,18 @@ def file_and_name(text: str) -> tuple[Path, str | None]:
 
 
 def read_traces(traces: Sequence[str]) -> list[Lane]:
-    """The programs of all traces.
+    """The programs of all traces; a folder stands for the traces in it.
 
-    Errors: TraceError for a file that cannot be read or is not a trace, or if no trace has a call.
+    Errors: TraceError for a file that cannot be read or is not a trace, for a folder without a trace, or if no trace
+    has a call.
     """
-    lanes = [lane for trace in traces for lane in read_lanes(*file_and_name(trace))]
+    lanes = []
+    for trace in traces:
+        path, name = file_and_name(trace)
+        files = _files(path)
+        if not files:
+            raise TraceError(f"{trace}: the folder has no file that ends in .jsonl")
+        lanes += [lane for file in files for lane in read_lanes(file, name)]
     if not any(lane.records or lane.waiting for lane in lanes):
         raise TraceError("no calls in " + ", ".join(traces))
     return lanes
@@ -43,7 +50,12 @@ def read_traces(traces: Sequence[str]) -> list[Lane]:
 
 def replaces_trace(target: str | Path, traces: Sequence[str]) -> bool:
     """Whether output to the file `target` would replace one of the traces."""
-    return any(is_same_file(target, file_and_name(trace)[0]) for trace in traces)
+    return any(is_same_file(target, file) for trace in traces for file in _files(file_and_name(trace)[0]))
+
+
+def _files(path: Path) -> list[Path]:
+    """The traces in a folder; the file itself, if it is none."""
+    return sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
 
 
 def write_file(path: str | Path, data: bytes) -> None:

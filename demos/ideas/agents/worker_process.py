@@ -17,8 +17,8 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from tempfile import mkstemp
@@ -27,6 +27,7 @@ from typing import IO, NamedTuple, Protocol, TypeAlias
 from demos.ideas.agents.grid import Number
 from demos.ideas.agents.strategy_file import Source
 from demos.ideas.agents.values import Value, error_value, timeout_value
+from demos.terminal.runtime.replacement import replaced
 
 # Loading the strategy and its data may take this long.
 LOADING_MS = 600_000
@@ -278,11 +279,6 @@ def new_worker(files: Files, point_ms: int) -> Worker:
     return _new_worker.get()(files, point_ms)
 
 
-@contextmanager
-def use_workers(new: NewWorker) -> Iterator[None]:
+def use_workers(new: NewWorker) -> AbstractContextManager[None]:
     """Make all workers of programs in this context with this function."""
-    token = _new_worker.set(new)
-    try:
-        yield
-    finally:
-        _new_worker.reset(token)
+    return replaced(_new_worker, new)

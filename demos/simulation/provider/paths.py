@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from demos.simulation.calls import PARTIAL_SEND
 from demos.simulation.order_kills import AFTER, BEFORE
+from demos.simulation.records import connected_again, counted, logged, sent_in_parts
 from demos.simulation.scenario import RecoveryPath
 from demos.simulation.terminal_record import Event
 from demos.simulation.terminals import SimulatedTerminal
@@ -11,11 +11,6 @@ from demos.simulation.world import World
 
 BACK_OFF = "longer pause between attempts"
 RIGHT_DURING_BAN = "right password during a ban"
-
-
-def _reconnected(terminal: SimulatedTerminal) -> bool:
-    starts = [event.start for event in terminal.of_kind("connected")]
-    return len(starts) > len(set(starts))
 
 
 def _came_back(terminal: SimulatedTerminal) -> bool:
@@ -35,28 +30,25 @@ def _refused(world: World, *codes: str) -> bool:
     return any(event.fields["code"] in codes for event in _events(world, "refused"))
 
 
-def _counted(world: World, name: str) -> bool:
-    return any(each.counts[name] for each in world.terminals.values())
-
-
-def _logged(world: World, text: str) -> bool:
-    return any(each.logged(text) for each in world.terminals.values())
-
-
 PATHS = (
-    RecoveryPath("a copier connects again", lambda world: any(map(_reconnected, world.terminals.values()))),
-    RecoveryPath("the pauses between attempts grow", lambda world: _counted(world, BACK_OFF)),
+    RecoveryPath("a copier connects again", lambda world: connected_again(world.terminals.values())),
+    RecoveryPath("the pauses between attempts grow", lambda world: counted(world, BACK_OFF)),
     RecoveryPath("a silent provider is noticed", lambda world: _alarmed(world, "stale")),
-    RecoveryPath("a message is sent in parts", lambda world: _counted(world, PARTIAL_SEND)),
-    RecoveryPath("a connection is reset", lambda world: _logged(world, "10054")),
-    RecoveryPath("a connection ends inside a message", lambda world: _logged(world, "data may be missing")),
+    RecoveryPath("a message is sent in parts", sent_in_parts),
+    RecoveryPath("a connection is reset", lambda world: logged(world.terminals.values(), "10054")),
+    RecoveryPath(
+        "a connection ends inside a message", lambda world: logged(world.terminals.values(), "data may be missing")
+    ),
     RecoveryPath("a copier starts again with its memory", lambda world: any(map(_came_back, world.terminals.values()))),
-    RecoveryPath("a copier is killed before an order", lambda world: _counted(world, BEFORE)),
-    RecoveryPath("a copier is killed after an order", lambda world: _counted(world, AFTER)),
+    RecoveryPath("a copier is killed before an order", lambda world: counted(world, BEFORE)),
+    RecoveryPath("a copier is killed after an order", lambda world: counted(world, AFTER)),
     RecoveryPath("the provider starts again", lambda world: world.terminals["provider"].starts > 1),
-    RecoveryPath("a peer that does not read is dropped", lambda world: _logged(world, "the peer has read nothing for")),
+    RecoveryPath(
+        "a peer that does not read is dropped",
+        lambda world: logged(world.terminals.values(), "the peer has read nothing for"),
+    ),
     RecoveryPath("a login is refused", lambda world: bool(_events(world, "refused"))),
-    RecoveryPath("a right password is refused during a ban", lambda world: _counted(world, RIGHT_DURING_BAN)),
+    RecoveryPath("a right password is refused during a ban", lambda world: counted(world, RIGHT_DURING_BAN)),
     RecoveryPath("an operator pauses the provider", lambda world: _refused(world, "paused")),
     RecoveryPath("a login is revoked", lambda world: _refused(world, "disabled", "token")),
 )

@@ -1,4 +1,4 @@
-"""The programs of ``python -m demos agents``: a coordinator, agents that calculate, one that lies, and a visitor.
+"""The programs of ``python -m demos agents``: a coordinator, agents that calculate, one that lies, and hostile peers.
 
 The agents calculate in their programs, and a point takes seconds of simulated time. Whatever happens, the results in
 the coordinator's file must be those of a calculation without faults.

@@ -6,7 +6,7 @@ and its subscribers wait. So after a fault the levels of the tree recover one af
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import closing
 from decimal import Decimal
 from functools import partial
@@ -147,8 +147,8 @@ class ProxyScenario(Scenario):
     )
 
 
-def _named(world: World, names: object) -> list[SimulatedTerminal]:
-    return [terminal for name, terminal in world.terminals.items() if name in names]  # type: ignore[operator]
+def _named(world: World, names: Container[str]) -> list[SimulatedTerminal]:
+    return [terminal for name, terminal in world.terminals.items() if name in names]
 
 
 def _everybody(world: World) -> list[SimulatedTerminal]:

@@ -20,16 +20,18 @@ class Entry(NamedTuple):
 
 SCENARIOS = {
     "agents": Entry(
-        "AgentsScenario", "a coordinator, agents that calculate, one that lies, and a rogue peer, over TLS"
+        "AgentsScenario", "a coordinator, agents that calculate, one that lies, and hostile peers, over TLS"
     ),
-    "broker": Entry("BrokerScenario", "a provider and copiers, connected by an MQTT broker over TLS"),
-    "indicator": Entry("IndicatorScenario", "an indicator server, its clients, and a rogue peer, over TLS"),
-    "provider": Entry("ProviderScenario", "a provider, its operator, users and copiers, and a rogue peer"),
-    "proxy": Entry("ProxyScenario", "a provider, a tree of proxies, and two copiers, over TLS"),
-    "sentiment": Entry("SentimentScenario", "a sentiment server, its clients, and a rogue peer, over TLS"),
-    "signal": Entry("SignalScenario", "a provider and two copiers, over TCP"),
-    "template": Entry("TemplateScenario", "a chart server and its clients, over TCP"),
-    "ticks": Entry("TicksScenario", "a tick collector and two senders, over UDP"),
+    "broker": Entry(
+        "BrokerScenario", "a provider and copiers, connected by an MQTT broker over TLS, and a hostile peer"
+    ),
+    "indicator": Entry("IndicatorScenario", "an indicator server, its clients, and hostile peers, over TLS"),
+    "provider": Entry("ProviderScenario", "a provider, its operator, users and copiers, and a hostile peer"),
+    "proxy": Entry("ProxyScenario", "a provider, a tree of proxies, two copiers, and a hostile peer, over TLS"),
+    "sentiment": Entry("SentimentScenario", "a sentiment server, its clients, and hostile peers, over TLS"),
+    "signal": Entry("SignalScenario", "a provider, two copiers, and a hostile peer, over TCP"),
+    "template": Entry("TemplateScenario", "a chart server, its clients, and a hostile peer, over TCP"),
+    "ticks": Entry("TicksScenario", "a tick collector, two senders, and a hostile peer, over UDP"),
 }
 
 

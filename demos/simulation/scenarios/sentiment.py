@@ -121,12 +121,6 @@ class SentimentScenario(HubScenario):
             yield from self._known(room, name)
         yield from self._finale.step()
 
-    def ended(self) -> Iterator[Violation]:
-        """See Scenario."""
-        for terminal in self.world.terminals.values():
-            for problem in terminal.account_problems:
-                yield Violation("ledgers add up to positions", problem)
-
     def _known(self, room: Any, name: str) -> Iterator[Violation]:
         """The server has the volumes that the client had at some time in the last timer periods."""
         terminal = self.world.terminals[name]

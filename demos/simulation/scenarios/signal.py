@@ -15,11 +15,10 @@ from typing import ClassVar
 from demos.copier.connection import FIRST_WAIT_MS, LONGEST_WAIT_MS
 from demos.provider.plain import STALLED_MS
 from demos.signal.protocol import parse_lots
-from demos.simulation.calls import PARTIAL_SEND
 from demos.simulation.connects import Connects
 from demos.simulation.directed import freeze, in_order, resets_on_a_bad_line
 from demos.simulation.hostile_peers import HostilePeer, UnreadOutput, small_send_buffers
-from demos.simulation.records import logged
+from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.send_kills import SendKills
 from demos.simulation.terminal_record import Event
@@ -167,27 +166,21 @@ class SignalScenario(Scenario):
                     f"{MOST_PERIODS} timer periods",
                 )
 
-    def ended(self) -> Iterator[Violation]:
-        """See Scenario."""
-        for terminal in self.world.terminals.values():
-            for problem in terminal.account_problems:
-                yield Violation("ledgers add up to positions", problem)
-
     paths: ClassVar = (
-        RecoveryPath("a copier connects again", lambda world: any(map(_reconnected, _copiers(world)))),
-        RecoveryPath("a connect is refused", lambda world: _logged(world, "Connect to", "10061")),
-        RecoveryPath("a connect times out", lambda world: _logged(world, "Connect to", "10060")),
-        RecoveryPath("a connection is reset", lambda world: _logged(world, "Receive. error", "10054")),
-        RecoveryPath("a dead connection is noticed", lambda world: _logged(world, "Receive. error", "10060")),
-        RecoveryPath("a silent provider is reported", lambda world: _recorded(world, "silent")),
-        RecoveryPath("a silent provider is heard again", lambda world: _recorded(world, "heard")),
-        RecoveryPath("a copier is started again", lambda world: any(each.starts > 1 for each in _copiers(world))),
+        RecoveryPath("a copier connects again", lambda world: connected_again(_copiers(world))),
+        RecoveryPath("a connect is refused", lambda world: logged(_copiers(world), "Connect to", "10061")),
+        RecoveryPath("a connect times out", lambda world: logged(_copiers(world), "Connect to", "10060")),
+        RecoveryPath("a connection is reset", lambda world: logged(_copiers(world), "Receive. error", "10054")),
+        RecoveryPath("a dead connection is noticed", lambda world: logged(_copiers(world), "Receive. error", "10060")),
+        RecoveryPath("a silent provider is reported", lambda world: recorded(_copiers(world), "silent")),
+        RecoveryPath("a silent provider is heard again", lambda world: recorded(_copiers(world), "heard")),
+        RecoveryPath("a copier is started again", lambda world: started_again(_copiers(world))),
         RecoveryPath("a provider is started again", lambda world: world.terminals[PROVIDER].starts > 1),
         RecoveryPath(
             "a peer that does not read is dropped",
             lambda world: logged([world.terminals[PROVIDER]], "-Send to", "10060"),
         ),
-        RecoveryPath("a message is sent in parts", lambda world: _counted(world, PARTIAL_SEND)),
+        RecoveryPath("a message is sent in parts", sent_in_parts),
         RecoveryPath("a connection ends inside a number and leaves a wrong one", lambda world: _wrong_number(world)),
     )
 
@@ -258,19 +251,6 @@ def _copiers(world: World) -> list[SimulatedTerminal]:
     return [world.terminals[name] for name in COPIERS]
 
 
-def _reconnected(terminal: SimulatedTerminal) -> bool:
-    starts = [event.start for event in terminal.of_kind("connected")]
-    return len(starts) > len(set(starts))
-
-
-def _logged(world: World, *parts: str) -> bool:
-    return any(all(part in line.text for part in parts) for each in _copiers(world) for line in each.log)
-
-
-def _recorded(world: World, kind: str) -> bool:
-    return any(each.of_kind(kind) for each in _copiers(world))
-
-
 def ends_with_a_message(data: bytes) -> bool:
     """Whether the bytes of a connection end with a whole message."""
     return data.endswith(b"\0")
@@ -292,7 +272,3 @@ def _wrong_number(world: World) -> bool:
             if number is not None and number not in map(Decimal, had):
                 return True
     return False
-
-
-def _counted(world: World, name: str) -> bool:
-    return any(terminal.counts[name] for terminal in world.terminals.values())

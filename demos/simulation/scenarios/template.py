@@ -18,10 +18,11 @@ from demos.chartfeed.compare import same_templates
 from demos.chartfeed.frames import HELLO
 from demos.chartfeed.server_commands import change_command
 from demos.chartfeed.serving import KEEP_ALIVE_MS, STALLED_MS
-from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND
+from demos.simulation.calls import END_INSIDE_MESSAGE
 from demos.simulation.connects import Connects
 from demos.simulation.directed import in_order, resets_on_a_bad_line
 from demos.simulation.hostile_peers import HostilePeer, UnreadOutput, small_send_buffers
+from demos.simulation.records import counted, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminal_record import Event
 from demos.simulation.terminals import Setup, SimulatedTerminal
@@ -164,13 +165,13 @@ class TemplateScenario(Scenario):
             yield Violation("the charts are equal", "the follower's chart is not the server's at the end")
 
     paths: ClassVar = (
-        RecoveryPath("the follower connects again", lambda world: _logged(world, FOLLOWER, "Next attempt")),
-        RecoveryPath("a download is repeated", lambda world: _logged(world, VISITOR, "Next attempt")),
-        RecoveryPath("a silent server is left", lambda world: _logged(world, FOLLOWER, "no frame in")),
-        RecoveryPath("a connection ends inside a template", lambda world: _counted(world, END_INSIDE_MESSAGE)),
-        RecoveryPath("a template is sent in parts", lambda world: _counted(world, PARTIAL_SEND)),
+        RecoveryPath("the follower connects again", lambda world: world.terminals[FOLLOWER].logged("Next attempt")),
+        RecoveryPath("a download is repeated", lambda world: world.terminals[VISITOR].logged("Next attempt")),
+        RecoveryPath("a silent server is left", lambda world: world.terminals[FOLLOWER].logged("no frame in")),
+        RecoveryPath("a connection ends inside a template", lambda world: counted(world, END_INSIDE_MESSAGE)),
+        RecoveryPath("a template is sent in parts", sent_in_parts),
         RecoveryPath(
-            "a peer that does not read is dropped", lambda world: _logged(world, SERVER, "has read nothing for")
+            "a peer that does not read is dropped", lambda world: world.terminals[SERVER].logged("has read nothing for")
         ),
         RecoveryPath("the server is started again", lambda world: world.terminals[SERVER].starts > 1),
         RecoveryPath("the follower is started again", lambda world: world.terminals[FOLLOWER].starts > 1),
@@ -231,11 +232,3 @@ def _client(inputs: dict[str, object], connects: Connects) -> Setup:
         exit_codes=(0, 3),
         prepare=connects.prepare,
     )
-
-
-def _logged(world: World, terminal: str, text: str) -> bool:
-    return world.terminals[terminal].logged(text)
-
-
-def _counted(world: World, name: str) -> bool:
-    return any(terminal.counts[name] for terminal in world.terminals.values())

@@ -18,6 +18,7 @@ from demos.collector.sender import MAX_RETRY_MS as LONGEST_SENDER_WAIT_MS
 from demos.collector.store import TickStore
 from demos.simulation.calls import DATAGRAMS_RECEIVED, DATAGRAMS_SENT
 from demos.simulation.datagrams import Datagrams, HostileSender, StoredTick, expected_ticks
+from demos.simulation.records import logged, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.world import World
@@ -155,14 +156,14 @@ class TicksScenario(Scenario):
         return self.world.terminals[COLLECTOR].counts[DATAGRAMS_RECEIVED]
 
     paths: ClassVar = (
-        RecoveryPath("a closed port is reported", lambda world: _logged(world, "No program listens")),
-        RecoveryPath("the port counts as open again", lambda world: _logged(world, "no refusals for")),
+        RecoveryPath("a closed port is reported", lambda world: logged(_senders(world), "No program listens")),
+        RecoveryPath("the port counts as open again", lambda world: logged(_senders(world), "no refusals for")),
         RecoveryPath("lost ticks are counted", lambda world: _collector(world).logged("lost, by their numbers")),
         RecoveryPath("a repeated tick is dropped", lambda world: _collector(world).logged("repeated tick")),
         RecoveryPath("an invalid datagram is dropped", lambda world: _collector(world).logged("dropped (")),
         RecoveryPath("a datagram that is too long is dropped", lambda world: _collector(world).logged("longer than")),
         RecoveryPath("the collector is started again", lambda world: _collector(world).starts > 1),
-        RecoveryPath("a sender is started again", lambda world: any(each.starts > 1 for each in _senders(world))),
+        RecoveryPath("a sender is started again", lambda world: started_again(_senders(world))),
     )
 
 
@@ -172,7 +173,3 @@ def _collector(world: World) -> SimulatedTerminal:
 
 def _senders(world: World) -> list[SimulatedTerminal]:
     return [world.terminals[name] for name in SENDERS]
-
-
-def _logged(world: World, text: str) -> bool:
-    return any(each.logged(text) for each in _senders(world))

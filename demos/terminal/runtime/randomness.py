@@ -7,10 +7,11 @@ a simulation gives each of its programs a source with a seed. Other threads keep
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from random import Random, SystemRandom
+
+from demos.terminal.runtime.replacement import replaced
 
 _source: ContextVar[Random] = ContextVar("random_source", default=SystemRandom())  # noqa: B039 - it has no state
 
@@ -35,11 +36,6 @@ def token_urlsafe(size: int) -> str:
     return urlsafe_b64encode(token_bytes(size)).rstrip(b"=").decode("ascii")
 
 
-@contextmanager
-def use(source: Random) -> Iterator[None]:
+def use(source: Random) -> AbstractContextManager[None]:
     """Take random numbers from this source, in this context."""
-    token = _source.set(source)
-    try:
-        yield
-    finally:
-        _source.reset(token)
+    return replaced(_source, source)

@@ -10,11 +10,13 @@ A program may use locks of ``threading`` besides, if no thread waits for anythin
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Protocol, TypeVar
+
+from demos.terminal.runtime.replacement import replaced
 
 T = TypeVar("T")
 
@@ -117,11 +119,6 @@ def present_threads() -> Threads:
     return _threads.get()
 
 
-@contextmanager
-def use(threads: Threads) -> Iterator[None]:
+def use(threads: Threads) -> AbstractContextManager[None]:
     """Take threads from here, in this context."""
-    token = _threads.set(threads)
-    try:
-        yield
-    finally:
-        _threads.reset(token)
+    return replaced(_threads, threads)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from trace_kit import python
 
 from demos.simulation import failures
 from demos.simulation.failures import Failure, explain, write_failure
@@ -49,6 +50,15 @@ def test_the_shown_command_repeats_the_failure(failure: Failure, tmp_path: Path)
     assert done.returncode == 1, done.stderr
     invariant, text = failure.short.violation or ("", "")
     assert f"broken at {failure.short.at:g} s: {invariant}: {text[:20]}" in done.stdout
+
+
+def test_the_shown_command_draws_the_failure(failure: Failure, tmp_path: Path) -> None:
+    shown = failure_text(failure, Path("signal-1.faults")).splitlines()
+    at = shown.index("draw it with")
+    simulation, picture = (shlex.split(line) for line in shown[at + 1 : at + 3])
+    simulate(failure.short.run, folder=tmp_path / simulation[simulation.index("--trace") + 1])
+    python(*picture[1:], cwd=tmp_path, check=True)
+    assert "<title>" in (tmp_path / "talk.html").read_text(encoding="utf-8")
 
 
 def test_the_first_divergence_from_a_run_without_the_fault_is_shown(failure: Failure) -> None:
