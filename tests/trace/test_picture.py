@@ -193,8 +193,10 @@ def test_a_stream_is_matched_byte_by_byte() -> None:
     story.move(1, "recv", 7, b"abcd")
     story.move(1, "recv", 7, b"e")
     story.move(1, "recv", 7, b"fgh")
+    story.move(1, "send", 7, b"i")
+    story.move(0, "recv", 5, b"i")
     assert [arrow[4] for arrow in arrows(story.draw())] == [
-        f"{A} to {B}", '3 bytes "abc"', '1 of 2 bytes "d"', '1 of 2 bytes "e"', '3 bytes "fgh"',
+        f"{A} to {B}", '3 bytes "abc"', '1 of 2 bytes "d"', '1 of 2 bytes "e"', '3 bytes "fgh"', '1 byte "i"',
     ]  # fmt: skip
 
 

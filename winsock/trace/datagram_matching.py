@@ -19,7 +19,7 @@ from .address_matching import host_and_port
 from .calls import PREVIEW
 from .events import Arrow, CanCause, Event
 from .order import own_order
-from .rendering import quoted
+from .rendering import byte_count, quoted
 
 __all__ = ["Datagram", "match_datagrams"]
 
@@ -118,7 +118,7 @@ def match_datagrams(sent: list[Datagram], received: list[Datagram], can_cause: C
         if found:
             datagram = min(found, key=lambda one: own_order(one.event))
             datagram.receivers.add(receiver)
-            text = f"{arrived.size} bytes {_preview(arrived)}"
+            text = f"{byte_count(arrived.size)} {_preview(arrived)}"
             arrows.append(Arrow(datagram.event, arrived.event, "datagram", text, arrived.size))
 
 

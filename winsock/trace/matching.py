@@ -31,7 +31,7 @@ from .calls import PREVIEW
 from .datagram_matching import Datagram, match_datagrams
 from .events import Arrow, CanCause, Event
 from .order import own_order
-from .rendering import quoted
+from .rendering import byte_count, quoted
 from .reports import Reports
 from .wire_formats import HEAD, stream_format
 
@@ -311,5 +311,5 @@ def _data_arrow(sent: _Range, received: _Range) -> Arrow:
     first, last = 2 * (begin - received.begin), 2 * (min(end, begin + PREVIEW) - received.begin)
     shown = bytes.fromhex(received.event.record["args"]["buf"]["hex"][first:last])
     count, whole = end - begin, sent.end - sent.begin
-    size = f"{count} bytes" if count == whole else f"{count} of {whole} bytes"
+    size = byte_count(count) if count == whole else f"{count} of {byte_count(whole)}"
     return Arrow(sent.event, received.event, "data", f"{size} {quoted(shown, len(shown) < count)}", count)
