@@ -427,7 +427,7 @@ def test_clocks_of_two_machines_are_aligned_by_the_time_of_day() -> None:
 def test_long_labels_are_shortened_and_long_diagrams_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    story = Story("a;#<b>", "a;#<b>")
+    story = Story("a;#<b>", "a;#<b>$$")
     for _ in range(900):
         story.call(0, "socket")
         story.lanes[0].records[-1]["text"] = (
@@ -437,7 +437,7 @@ def test_long_labels_are_shortened_and_long_diagrams_reported(
     assert len(drawn.events[0].label) == 73
     assert drawn.events[0].label.endswith(") = WSAEMFILE")
     text = sequence_diagram(drawn)
-    assert "participant P0 as a#59;#35;#60;b#62;\n    participant P1 as a#59;#35;#60;b#62; 2" in text
+    assert "participant P0 as a#59;#35;#60;b#62;\n    participant P1 as a#59;#35;#60;b#62;#36;#36;\n" in text
     trace = tmp_path / "long.jsonl"
     head = {"trace": 1, "winsock": "1", "backend": "compat", "pid": 0, "argv": ["x.py"], "t": 0, "wall": 0}
     trace.write_text("\n".join(map(json.dumps, [head, *story.lanes[0].records])), encoding="ascii")
