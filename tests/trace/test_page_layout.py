@@ -225,6 +225,17 @@ def test_the_legend_shows_a_pause_as_the_view_does(show: Show) -> None:
         assert opened.value("document.querySelector('#legend .long').previousSibling.className") == shape
 
 
+def test_names_that_differ_at_the_end_can_be_told_apart(show: Show) -> None:
+    talk = conversation(6, 10)
+    for lane in talk.lanes:
+        lane.name = f"signal_server (pid {lane.pid})"
+    opened = show("call=0.1", talk.timeline())
+    heads = opened.texts("#heads span")
+    assert all("…" in head and str(lane.pid) in head for head, lane in zip(heads, talk.lanes, strict=True))
+    assert opened.value("[...document.querySelectorAll('#heads span')].every(e => e.scrollWidth <= e.clientWidth)")
+    assert opened.value("document.querySelector('#heads span').title").startswith(talk.lanes[0].name)
+
+
 def test_many_programs_with_long_names_leave_room_for_the_calls(show: Show) -> None:
     talk = conversation(60, 60)
     talk.lanes[1].name = "client " * 40

@@ -217,13 +217,23 @@ function drawArrow(parent, arrow, r1, r2, texts, {top, bottom}) {
   texts.get(row).list.push(data.texts[data.arrows.text[arrow]]);
 }
 
+// Names often differ only at the end, so a long one is cut in the middle.
+function shortName(name, room) {
+  const pen = element("canvas").getContext("2d");
+  pen.font = "600 13px system-ui, sans-serif";
+  const width = pen.measureText(name).width;
+  if (width <= room) return name;
+  const most = Math.max(4, Math.floor(name.length * room / width) - 2), last = Math.min(10, most >> 1);
+  return name.slice(0, most - last) + "…" + name.slice(-last);
+}
+
 function drawHeads() {
   $("heads").replaceChildren(...layout.lanes.map(lane => {
     const {name, argv, pid, backend} = data.lanes[lane], head = document.createElement("span");
     head.style.left = layout.x.get(lane) - 8 + "px";
     head.style.maxWidth = layout.column - 10 + "px";
-    head.textContent = name;
-    head.title = `${argv}\nprocess ${pid}, ${backend}`;
+    head.textContent = shortName(name, layout.column - 30);
+    head.title = `${name}\n${argv}\nprocess ${pid}, ${backend}`;
     return head;
   }));
 }
