@@ -114,7 +114,8 @@ class _Diagram:
 
 
 def _escaped(text: str) -> str:
-    """Escapes what Mermaid interprets: '#' (entity), ';' (end of a statement), '<' and '>' (tag), '%' (comment), '$' (formula).
+    """Escapes what Mermaid interprets: '#' (entity), ';' (end of a statement), '<' and '>' (tag), '%' (comment), '$'
+    (formula).
 
     Control characters, which a terminal interprets, become escape sequences.
     """
