@@ -283,6 +283,27 @@ def test_datagrams_are_matched_by_all_that_the_traces_know() -> None:
     assert found == [(C, 0, 2), (B, 0, 1), (B, 3, 1)]
 
 
+def test_a_datagram_that_arrives_twice_is_a_duplicate() -> None:
+    story = Story("a", "b")
+    for lane, s in ((0, 5), (1, 7)):
+        story.call(lane, "socket", s, af="AF_INET", type="SOCK_DGRAM", protocol=0)
+    for data in (b"one", b"two", b"two"):
+        story.move(0, "sendto", 5, data, to=B, local=A)
+    for data in (b"one", b"two", b"one", b"two", b"two"):
+        story.move(1, "recvfrom", 7, data, from_=A, local=B)
+    # It was not sent by this time.
+    story.move(1, "recvfrom", 7, b"six", from_=A, local=B)
+    story.move(0, "sendto", 5, b"six", to=B, local=A)
+    found = sorted(story.draw().arrows, key=lambda arrow: arrow.target.at)
+    assert [(arrow.source.at, arrow.text) for arrow in found] == [
+        (30, '3 bytes "one"'),
+        (40, '3 bytes "two"'),
+        (30, '3 bytes "one", a duplicate'),
+        (50, '3 bytes "two"'),
+        (50, '3 bytes "two", a duplicate'),
+    ]
+
+
 def test_a_datagram_may_have_several_receivers() -> None:
     story = Story("a", "b", "c")
     story.call(0, "socket", 5, af="AF_INET", type="SOCK_DGRAM", protocol=0)
