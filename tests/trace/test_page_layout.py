@@ -319,6 +319,23 @@ def test_the_page_fits_its_width_and_its_texts_have_contrast(show: Show, scheme:
         assert _contrast(opened, text, behind) >= 4.5, (text, behind)
 
 
+def test_a_contrast_theme_leaves_the_keys_of_colours_and_pressed_buttons(show: Show) -> None:
+    opened = show("call=0.send", conversation(3, 100).timeline())
+
+    def background(selector: str) -> str:
+        return str(opened.value(f"getComputedStyle(document.querySelector('{selector}')).backgroundColor"))
+
+    keys = ("#groups .data .key", "#legend .data i.bar", ".swatch.f1", ".hex .f1")
+    before = [background(key) for key in keys]
+    opened.call("Emulation.setEmulatedMedia", features=[{"name": "forced-colors", "value": "active"}])
+    try:
+        assert [background(key) for key in keys] == before
+        assert background("#by-order") != background("#by-time")
+        assert background("#groups .data") != background("#groups .names")
+    finally:
+        opened.prefer("light")
+
+
 def _contrast(opened: Page, *names: str) -> float:
     """The contrast of two colours of the page, as WCAG 2 defines it."""
     light = []
