@@ -321,6 +321,7 @@ def test_the_page_fits_its_width_and_its_texts_have_contrast(show: Show, scheme:
 
 def test_a_contrast_theme_leaves_the_keys_of_colours_and_pressed_buttons(show: Show) -> None:
     opened = show("call=0.send", conversation(3, 100).timeline())
+    opened.prefer("light")
 
     def background(selector: str) -> str:
         return str(opened.value(f"getComputedStyle(document.querySelector('{selector}')).backgroundColor"))
