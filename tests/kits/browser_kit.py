@@ -34,7 +34,7 @@ NEEDS_BROWSER = [
 
 _OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
     "--ignore-certificate-errors", "--remote-debugging-port=0", "--window-size=1400,900",
 )  # fmt: skip
 
@@ -171,13 +171,14 @@ class Page:
 
 
 @contextmanager
-def browser(folder: Path) -> Iterator[Page]:
-    """A browser with a new profile, and an empty page in it."""
+def browser(folder: Path, *, scroll_bars: bool = False) -> Iterator[Page]:
+    """A browser with a new profile, and an empty page in it; with `scroll_bars`, they take room as on Windows."""
     assert BROWSER
+    options = [*_OPTIONS, *([] if scroll_bars else ["--hide-scrollbars"])]
     profile, log = folder / "profile", folder / "browser.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [BROWSER, *_OPTIONS, f"--user-data-dir={profile}", "about:blank"],
+            [BROWSER, *options, f"--user-data-dir={profile}", "about:blank"],
             stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True,
         )  # fmt: skip
     try:

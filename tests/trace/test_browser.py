@@ -53,7 +53,7 @@ def test_filters_hide_calls_and_arrows(show: Show, drawn: Timeline) -> None:
     page.click("#groups [data-value=errors]")
     page.drawn()
     assert rows(page) == []
-    assert "No call passes the filter" in page.text("#empty")
+    assert "The filter hides" in page.text("#empty")
 
 
 def test_only_matches_shows_the_calls_with_a_text(show: Show, drawn: Timeline) -> None:
@@ -227,5 +227,15 @@ def test_new_data_shows_new_programs_and_calls_at_the_end(show: Show) -> None:
 def test_a_timeline_without_calls_says_so(show: Show) -> None:
     page = show("", Timeline([], [], [], 0))
     assert "No calls yet" in page.text("#empty")
+
+
+def test_a_timeline_with_hidden_calls_says_how_to_show_them(show: Show) -> None:
+    talk = Conversation(1)
+    talk.call(0, "htons", hostshort=80)
+    page = show("", talk.timeline())
+    assert page.text("#empty").startswith("The filter hides 1 call. Show more kinds of calls")
+    page.click("#groups .names")
+    assert page.value("document.getElementById('empty').hidden")
+    assert rows(page) == ["server: htons(80) = 0"]
     for key in (" ", "n", "e", "m", "ArrowDown", "t", "End"):
         page.press(key)

@@ -325,14 +325,14 @@ def test_the_check_of_a_diagram_finds_wrong_orders() -> None:
         start = "    Note over P0: WSAStartup() = 0\n    Note over P1: WSAStartup() = 0\n"
         return Diagram(start + "\n".join(f"    {line}" for line in lines)).problems()
 
-    assert problems("Note over P0: WSACleanup() = 0", "P0->>P1: send = 1 \u2192 recv = 1: 1 bytes") == [
+    assert problems("Note over P0: WSACleanup() = 0", "P0->>P1: send = 1 \u2192 recv = 1: 1 byte") == [
         "line 3: send = 1 outside WSAStartup and WSACleanup"
     ]
     assert problems("Note over P0: closesocket(4) = 0<br/>send(4, 1) = 1") == [
         "line 2: send(4, 1) = 1 after closesocket"
     ]
-    assert problems("P0->>P1: (send = 1) \u2192 recv = 1: 1 bytes") == ["line 2: send = 1 is not shown above"]
-    assert problems("Note over P0: send(4) = 1", "P0->>P1: (send = 1) \u2192 recv = 1: 1 bytes") == []
+    assert problems("P0->>P1: (send = 1) \u2192 recv = 1: 1 byte") == ["line 2: send = 1 is not shown above"]
+    assert problems("Note over P0: send(4) = 1", "P0->>P1: (send = 1) \u2192 recv = 1: 1 byte") == []
 
 
 # ---- single cases

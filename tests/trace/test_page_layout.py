@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_kit import NEEDS_BROWSER, Page
+from browser_kit import NEEDS_BROWSER, Page, browser
 from page_kit import Conversation, conversation
 from page_window_kit import Show, rows, select, show, window
 from trace_kit import drawn, talk
@@ -192,6 +193,49 @@ def test_the_heads_of_the_lanes_stay_visible(show: Show) -> None:
     assert [round(line - head) for line, head in zip(opened.value(left), heads, strict=True)] == [8] * 6
 
 
+def test_scroll_bars_cover_nothing(tmp_path: Path) -> None:
+    box, file = "document.getElementById('scroll')", tmp_path / "page.html"
+    with browser(tmp_path, scroll_bars=True) as opened:
+        # More than six programs need a horizontal scroll bar too.
+        for programs in (6, 30):
+            file.write_text(page(conversation(programs, 100).timeline(), "talk"), encoding="utf-8")
+            opened.open("about:blank")
+            opened.open(file.as_uri())
+            assert opened.value(f"{box}.offsetWidth - {box}.clientWidth") > 0
+            assert opened.value(f"{box}.scrollWidth > {box}.clientWidth") == (programs > 6)
+            for key in ("t", "ArrowDown", "t", " ", "Escape", "Escape"):
+                for size in ("clientWidth", "clientHeight"):
+                    assert opened.value(f"stage.{size} - {box}.{size}") == 0, (key, size)
+                opened.press(key)
+                opened.drawn()
+
+
+def test_the_overview_has_its_whole_height_in_the_step_mode_and_after_it(show: Show) -> None:
+    opened = show("", conversation(3, 100).timeline())
+    for key in (" ", "Escape", "/"):
+        opened.press(key)
+        opened.drawn()
+        assert opened.value("[strip.height, stage.clientHeight]") == [opened.value("overview.clientHeight")] * 2, key
+
+
+def test_the_legend_shows_a_pause_as_the_view_does(show: Show) -> None:
+    opened = show()
+    for view, shape in (("order", "line"), ("time", "pause"), ("order", "line")):
+        opened.value(f"change({{view: '{view}'}}), 0")
+        assert opened.value("document.querySelector('#legend .long').previousSibling.className") == shape
+
+
+def test_names_that_differ_at_the_end_can_be_told_apart(show: Show) -> None:
+    talk = conversation(6, 10)
+    for lane in talk.lanes:
+        lane.name = f"signal_server (pid {lane.pid})"
+    opened = show("call=0.1", talk.timeline())
+    heads = opened.texts("#heads span")
+    assert all("…" in head and str(lane.pid) in head for head, lane in zip(heads, talk.lanes, strict=True))
+    assert opened.value("[...document.querySelectorAll('#heads span')].every(e => e.scrollWidth <= e.clientWidth)")
+    assert opened.value("document.querySelector('#heads span').title").startswith(talk.lanes[0].name)
+
+
 def test_many_programs_with_long_names_leave_room_for_the_calls(show: Show) -> None:
     talk = conversation(60, 60)
     talk.lanes[1].name = "client " * 40
@@ -234,7 +278,10 @@ def test_times_are_shown_to_the_microsecond(show: Show) -> None:
     assert drawn_texts(opened, "time") == ["0", "+14 µs", "+104 µs", "+10 µs", "+17 µs"]
     opened.value("clock.value = 'day', clock.dispatchEvent(new Event('change')), 0")
     opened.drawn()
-    assert all(re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6}", text) for text in drawn_texts(opened, "time"))
+    day = drawn_texts(opened, "time")
+    assert all(re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6}", text) for text in day)
+    # The first call is at a full second.
+    assert [text[-6:] for text in day] == ["000000", "000014", "000118", "000128", "000145"]
     assert cut_times(opened) == []
 
 
@@ -272,6 +319,24 @@ def test_the_page_fits_its_width_and_its_texts_have_contrast(show: Show, scheme:
         assert _contrast(opened, text, behind) >= 4.5, (text, behind)
 
 
+def test_a_contrast_theme_leaves_the_keys_of_colours_and_pressed_buttons(show: Show) -> None:
+    opened = show("call=0.send", conversation(3, 100).timeline())
+    opened.prefer("light")
+
+    def background(selector: str) -> str:
+        return str(opened.value(f"getComputedStyle(document.querySelector('{selector}')).backgroundColor"))
+
+    keys = ("#groups .data .key", "#legend .data i.bar", ".swatch.f1", ".hex .f1")
+    before = [background(key) for key in keys]
+    opened.call("Emulation.setEmulatedMedia", features=[{"name": "forced-colors", "value": "active"}])
+    try:
+        assert [background(key) for key in keys] == before
+        assert background("#by-order") != background("#by-time")
+        assert background("#groups .data") != background("#groups .names")
+    finally:
+        opened.prefer("light")
+
+
 def _contrast(opened: Page, *names: str) -> float:
     """The contrast of two colours of the page, as WCAG 2 defines it."""
     light = []
@@ -300,6 +365,22 @@ def test_texts_of_a_trace_are_never_markup_and_no_script_of_another_runs(show: S
     assert opened.value("window.done ?? 0") == 0
     assert any("Content Security Policy" in problem for problem in opened.problems)
     opened.problems.clear()
+
+
+def test_control_characters_of_a_trace_are_escape_sequences(show: Show) -> None:
+    reordered = "a\u202egpj.exe\u2066\x1b[31m\0\u2028b"
+    talk = Conversation(2)
+    talk.lanes[1].name = talk.lanes[1].argv[0] = reordered
+    record = talk.call(1, "gethostbyname", name=reordered)
+    record["thread"] = record["local"] = record["source"]["code"] = reordered
+    opened = show("groups=names", talk.timeline())
+    opened.press("End")
+    opened.drawn()
+    escaped = r"a\u202egpj.exe\u2066\x1b[31m\x00\u2028b"
+    assert opened.text("#details").count(escaped) >= 5
+    assert opened.texts("#heads span")[1] == escaped
+    whole = opened.value("document.body.textContent + JSON.stringify(data)")
+    assert re.findall("[\u202e\u2066\u2028\x1b\0]", whole) == []
 
 
 def test_the_page_keeps_fewer_bytes_of_each_call_if_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

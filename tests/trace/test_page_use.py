@@ -35,6 +35,19 @@ def test_the_arrow_keys_move_from_call_to_call_and_screen_readers_follow(show: S
     assert not opened.value("details.checkVisibility()")
 
 
+def test_screen_readers_get_a_list_of_the_calls(show: Show) -> None:
+    opened = show()
+    opened.press("Home")
+    opened.drawn()
+    nodes = opened.call("Accessibility.getFullAXTree")["nodes"]
+    found = [(node["role"]["value"], node["name"]["value"]) for node in nodes if "name" in node and not node["ignored"]]
+    options = [name for role, name in found if role == "option" and ": " in name]
+    assert [re.sub(r", at [\d.]+ s$", "", name) for name in options] == rows(opened)
+    # Every other part of the picture is hidden: "group" is the role of a part of an SVG image.
+    groups = [name for role, name in found if role == "group"]
+    assert groups == ["Rows", "Zoom", "Errors", "Calls", "Programs"]
+
+
 def test_search_counts_the_matches_and_goes_to_the_next_and_previous_one(show: Show, drawn: Timeline) -> None:
     opened = show()
     found = [event for event in drawn.events if event.group != "names" and "recv(" in event.text]
@@ -60,6 +73,29 @@ def test_search_counts_the_matches_and_goes_to_the_next_and_previous_one(show: S
     opened.type("nothing like this")
     assert opened.text("#found") == "0"
     opened.wait_for("location.hash.includes('q=nothing+like+this')")
+
+
+def test_the_matching_call_of_the_selected_one_is_still_marked_as_found(show: Show) -> None:
+    talk = Conversation(2)
+    talk.connect(1)
+    talk.message(1, "EURUSD")
+    opened = show("q=EURUSD", talk.timeline())
+    assert opened.value("document.querySelectorAll('.band.hit').length") == 2
+    select(opened, "client_1: recv(")
+    assert opened.value("document.querySelectorAll('.band.hit, .band.chosen').length") == 2
+
+
+def test_the_number_of_matches_does_not_move_the_picture(show: Show) -> None:
+    opened = show()
+    # There is no more room in the line than the controls need.
+    opened.size(round(opened.value("document.getElementById('reset').getBoundingClientRect().right")) + 15, 900)
+    top = "document.getElementById('view').getBoundingClientRect().top"
+    before = opened.value(top)
+    opened.press("/")
+    opened.type("recv(")
+    opened.press("Enter")
+    assert opened.text("#found").startswith("1 of ")
+    assert opened.value(top) == before
 
 
 def test_search_finds_what_the_details_show(show: Show) -> None:

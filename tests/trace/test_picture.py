@@ -203,8 +203,10 @@ def test_a_stream_is_matched_byte_by_byte() -> None:
     story.move(1, "recv", 7, b"abcd")
     story.move(1, "recv", 7, b"e")
     story.move(1, "recv", 7, b"fgh")
+    story.move(1, "send", 7, b"i")
+    story.move(0, "recv", 5, b"i")
     assert [arrow[4] for arrow in arrows(story.draw())] == [
-        f"{A} to {B}", '3 bytes "abc"', '1 of 2 bytes "d"', '1 of 2 bytes "e"', '3 bytes "fgh"',
+        f"{A} to {B}", '3 bytes "abc"', '1 of 2 bytes "d"', '1 of 2 bytes "e"', '3 bytes "fgh"', '1 byte "i"',
     ]  # fmt: skip
 
 
@@ -289,6 +291,27 @@ def test_datagrams_are_matched_by_all_that_the_traces_know() -> None:
     story.move(1, "recvfrom", 7, b"x" * 50, from_=None, local=B)
     found = [(arrow.source.record["args"]["to"], arrow.source.lane, arrow.target.lane) for arrow in story.draw().arrows]
     assert found == [(C, 0, 2), (B, 0, 1), (B, 3, 1)]
+
+
+def test_a_datagram_that_arrives_twice_is_a_duplicate() -> None:
+    story = Story("a", "b")
+    for lane, s in ((0, 5), (1, 7)):
+        story.call(lane, "socket", s, af="AF_INET", type="SOCK_DGRAM", protocol=0)
+    for data in (b"one", b"two", b"two"):
+        story.move(0, "sendto", 5, data, to=B, local=A)
+    for data in (b"one", b"two", b"one", b"two", b"two"):
+        story.move(1, "recvfrom", 7, data, from_=A, local=B)
+    # It was not sent by this time.
+    story.move(1, "recvfrom", 7, b"six", from_=A, local=B)
+    story.move(0, "sendto", 5, b"six", to=B, local=A)
+    found = sorted(story.draw().arrows, key=lambda arrow: arrow.target.at)
+    assert [(arrow.source.at, arrow.text) for arrow in found] == [
+        (30, '3 bytes "one"'),
+        (40, '3 bytes "two"'),
+        (30, '3 bytes "one", a duplicate'),
+        (50, '3 bytes "two"'),
+        (50, '3 bytes "two", a duplicate'),
+    ]
 
 
 def test_a_datagram_may_have_several_receivers() -> None:
@@ -435,7 +458,7 @@ def test_clocks_of_two_machines_are_aligned_by_the_time_of_day() -> None:
 def test_long_labels_are_shortened_and_long_diagrams_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    story = Story("a;#<b>", "a;#<b>")
+    story = Story("a;#<b>", "a;#<b>$$")
     for _ in range(900):
         story.call(0, "socket")
         story.lanes[0].records[-1]["text"] = (
@@ -445,7 +468,7 @@ def test_long_labels_are_shortened_and_long_diagrams_reported(
     assert len(drawn.events[0].label) == 73
     assert drawn.events[0].label.endswith(") = WSAEMFILE")
     text = sequence_diagram(drawn)
-    assert "participant P0 as a#59;#35;#60;b#62;\n    participant P1 as a#59;#35;#60;b#62; 2" in text
+    assert "participant P0 as a#59;#35;#60;b#62;\n    participant P1 as a#59;#35;#60;b#62;#36;#36;\n" in text
     trace = tmp_path / "long.jsonl"
     head = {"trace": 1, "winsock": "1", "backend": "compat", "pid": 0, "argv": ["x.py"], "t": 0, "wall": 0}
     trace.write_text("\n".join(map(json.dumps, [head, *story.lanes[0].records])), encoding="ascii")

@@ -1,7 +1,8 @@
 """Matches received datagrams with sent ones.
 
 Datagrams can be lost, so they cannot be counted as the bytes of a stream: each received datagram is matched with the
-first sent one that has the same addresses, size and content and that this socket has not received yet.
+first sent one that has the same addresses, size and content and that this socket has not received yet. If it has
+received all of them, the network has made a duplicate of the last one.
 
 How it works: `_Index` groups the sent datagrams by all that a received one must have in common with them, so of a group
 only the first one that the socket has not received is compared. A lost datagram never stands in the way of others. An
@@ -19,7 +20,7 @@ from .address_matching import host_and_port
 from .calls import PREVIEW
 from .events import Arrow, CanCause, Event
 from .order import own_order
-from .rendering import quoted
+from .rendering import byte_count, quoted
 
 __all__ = ["Datagram", "match_datagrams"]
 
@@ -105,7 +106,7 @@ def match_datagrams(sent: list[Datagram], received: list[Datagram], can_cause: C
     passed: dict[tuple[int, int, int], int] = {}
     for arrived in received:
         receiver = (arrived.event.lane, arrived.socket)
-        found = []
+        found, duplicated = [], []
         for equal in index.equal(arrived):
             key = (*receiver, id(equal))
             first = passed.get(key, 0)
@@ -115,11 +116,16 @@ def match_datagrams(sent: list[Datagram], received: list[Datagram], can_cause: C
             # If it was sent too late, so were those after it.
             if first < len(equal) and can_cause(equal[first].event, arrived.event):
                 found.append(equal[first])
+            elif first:
+                duplicated.append(equal[first - 1])
+        text = f"{byte_count(arrived.size)} {_preview(arrived)}"
         if found:
             datagram = min(found, key=lambda one: own_order(one.event))
             datagram.receivers.add(receiver)
-            text = f"{arrived.size} bytes {_preview(arrived)}"
             arrows.append(Arrow(datagram.event, arrived.event, "datagram", text, arrived.size))
+        elif duplicated:
+            datagram = max(duplicated, key=lambda one: own_order(one.event))
+            arrows.append(Arrow(datagram.event, arrived.event, "datagram", f"{text}, a duplicate", arrived.size))
 
 
 def _preview(datagram: Datagram) -> str:

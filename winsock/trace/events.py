@@ -107,8 +107,8 @@ class Event:
 class Lane:
     """A program: its name, process id, command line, backend, and the records of its calls.
 
-    `waiting` has the records of the calls that have begun and not returned, by the number of the call. `is_child` says
-    that a program of the same trace has created the process by fork; then the name has the process id.
+    `waiting` has the records of the calls that have begun and not returned, by the number of the call. `parent` is the
+    process id of the program of the same trace that has created the process by fork; then the name has the process id.
     """
 
     name: str
@@ -118,7 +118,12 @@ class Lane:
     offset: int  # nanoseconds to add to the lane's clock to get the time of day
     records: list[dict[str, Any]] = field(default_factory=list)
     waiting: dict[int, dict[str, Any]] = field(default_factory=dict)
-    is_child: bool = False
+    parent: int | None = None
+
+    @property
+    def is_child(self) -> bool:
+        """Whether a program of the same trace has created the process by fork."""
+        return self.parent is not None
 
     @property
     def title(self) -> str:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -202,9 +203,7 @@ class Watch:
 
 def _copy(program: Program) -> Lane:
     lane = program.lane
-    return Lane(
-        lane.name, lane.pid, lane.argv, lane.backend, lane.offset, program.history.records(), dict(lane.waiting)
-    )
+    return replace(lane, records=program.history.records(), waiting=dict(lane.waiting))
 
 
 def _has_this_clock(lane: Lane) -> bool:

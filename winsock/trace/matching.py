@@ -14,6 +14,9 @@ How it works:
   first shutdown, closesocket or WSACleanup of the other endpoint; a reset rather with a call that closed the socket
   than with shutdown. A program may call WSAStartup several times; then only its last WSACleanup closes the sockets. If
   a program only looked at the end with MSG_PEEK, the arrow leads to that call.
+- A forked process has the sockets of its parent, with the same handles: the calls of both are of one endpoint. Which
+  sockets the parent had at that time is not known, so the process gets a socket when it first uses it. It is closed
+  when each of the processes has closed it.
 - A cause is not later than its effect. That is checked only between programs with one clock: the clocks of two machines
   differ.
 - Datagrams are matched by datagram_matching.py, addresses are compared by address_matching.py.
@@ -27,7 +30,8 @@ from .address_matching import host_and_port, same_address
 from .calls import PREVIEW
 from .datagram_matching import Datagram, match_datagrams
 from .events import Arrow, CanCause, Event
-from .rendering import quoted
+from .order import own_order
+from .rendering import byte_count, quoted
 from .reports import Reports
 from .wire_formats import HEAD, stream_format
 
@@ -62,17 +66,22 @@ class _Endpoint:
     ends: list[Event] = field(default_factory=list)
     # The receives with MSG_PEEK that returned the end of the stream.
     peeked_ends: list[Event] = field(default_factory=list)
+    # The processes that use the socket.
+    lanes: set[int] = field(default_factory=set)
     other: _Endpoint | None = None
 
 
-def arrows_of(events: list[Event], clocks: list[int]) -> tuple[list[Arrow], list[tuple[Event, Event]]]:
+def arrows_of(
+    events: list[Event], clocks: list[int], parents: dict[int, int]
+) -> tuple[list[Arrow], list[tuple[Event, Event]]]:
     """The arrows between these events, which are in order of time, and pairs of other causes and effects (reports.py).
 
     Also sets `stream`, `format` and `is_datagram` of the events.
 
-    `clocks` has a number for each lane; lanes with the same number share a clock.
+    `clocks` has a number for each lane; lanes with the same number share a clock. `parents` has the lane of the parent
+    of each lane of a forked process.
     """
-    sockets, reports = _Sockets(), Reports()
+    sockets, reports = _Sockets(parents), Reports(parents)
     for event in events:
         sockets.read(event)
         reports.read(event)
@@ -95,7 +104,10 @@ def arrows_of(events: list[Event], clocks: list[int]) -> tuple[list[Arrow], list
 class _Sockets:
     """The sockets of all lanes, as the calls create, use and close them."""
 
-    def __init__(self) -> None:
+    def __init__(self, parents: dict[int, int]) -> None:
+        self._parents = parents
+        # The sockets of the forked processes.
+        self._of_children: set[_Key] = set()
         self.endpoints: list[_Endpoint] = []
         self.datagrams_sent: list[Datagram] = []
         self.datagrams_received: list[Datagram] = []
@@ -109,6 +121,8 @@ class _Sockets:
         call, args = event.call, event.record["args"]
         handle = event.record.get("result") if call in ("socket", "accept") else args.get("s")
         key = (event.lane, handle if isinstance(handle, int) else -1)
+        if event.lane in self._parents and key not in self._of_children:
+            self._use_in_child(key, call)
         if event.group == "data":
             self._moved(key, event)
         elif call == "connect":
@@ -124,6 +138,18 @@ class _Sockets:
             self._started_or_ended(event)
         elif call == "closesocket" or (call == "shutdown" and args.get("how") != "SD_RECEIVE"):
             self._closed(event, [self._open[key]] if key in self._open else [])
+
+    def _use_in_child(self, key: _Key, call: str) -> None:
+        """A forked process uses a socket for the first time: one of its parent, if it does not create it."""
+        self._of_children.add(key)
+        if call in ("socket", "accept"):
+            return
+        parent = self._parents[key[0]], key[1]
+        if parent in self._datagram_sockets:
+            self._datagram_sockets.add(key)
+        if endpoint := self._open.get(parent):
+            self._open[key] = endpoint
+            endpoint.lanes.add(key[0])
 
     def _started_or_ended(self, event: Event) -> None:
         change = 1 if event.call == "WSAStartup" else -1
@@ -141,6 +167,7 @@ class _Sockets:
 
     def _new_endpoint(self, key: _Key, event: Event, accepted: bool) -> None:
         endpoint = _Endpoint(event, accepted, event.record.get("local", ""), event.record.get("peer", ""))
+        endpoint.lanes.add(event.lane)
         self._open[key] = endpoint
         self.endpoints.append(endpoint)
 
@@ -257,12 +284,25 @@ def _match_stream(sender: _Endpoint, receiver: _Endpoint, can_cause: CanCause, a
     # A call that looked at the end is only needed if no other one received it.
     if ends := receiver.ends or receiver.peeked_ends:
         end = ends[0]
-        causes = [event for event in sender.closes if can_cause(event, end)]
+        causes = [event for event in _closes(sender) if can_cause(event, end)]
         if end.error:
             causes.sort(key=lambda event: event.call == "shutdown")
         if causes:
             kind, text = ("reset", end.error) if end.error else ("end", "end of stream")
             arrows.append(Arrow(causes[0], end, kind, text))
+
+
+def _closes(endpoint: _Endpoint) -> list[Event]:
+    """The calls that ended sending. Of several processes, only the last one that closes the socket ends it."""
+    if len(endpoint.lanes) == 1:
+        return endpoint.closes
+    shutdowns = [event for event in endpoint.closes if event.call == "shutdown"]
+    closed: dict[int, Event] = {}
+    for event in endpoint.closes:
+        if event.call != "shutdown":
+            closed.setdefault(event.lane, event)
+    last = [max(closed.values(), key=own_order)] if len(closed) == len(endpoint.lanes) else []
+    return sorted([*shutdowns, *last], key=own_order)
 
 
 def _data_arrow(sent: _Range, received: _Range) -> Arrow:
@@ -271,5 +311,5 @@ def _data_arrow(sent: _Range, received: _Range) -> Arrow:
     first, last = 2 * (begin - received.begin), 2 * (min(end, begin + PREVIEW) - received.begin)
     shown = bytes.fromhex(received.event.record["args"]["buf"]["hex"][first:last])
     count, whole = end - begin, sent.end - sent.begin
-    size = f"{count} bytes" if count == whole else f"{count} of {whole} bytes"
+    size = byte_count(count) if count == whole else f"{count} of {byte_count(whole)}"
     return Arrow(sent.event, received.event, "data", f"{size} {quoted(shown, len(shown) < count)}", count)

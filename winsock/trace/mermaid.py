@@ -114,9 +114,10 @@ class _Diagram:
 
 
 def _escaped(text: str) -> str:
-    """Escapes what Mermaid interprets: '#' (entity), ';' (end of a statement), '<' and '>' (tag), '%' (comment).
+    """Escapes what Mermaid interprets: '#' (entity), ';' (end of a statement), '<' and '>' (tag), '%' (comment), '$'
+    (formula).
 
     Control characters, which a terminal interprets, become escape sequences.
     """
-    special = {character: f"#{ord(character)};" for character in "#;<>%"}
+    special = {character: f"#{ord(character)};" for character in "#;<>%$"}
     return "".join(special.get(character, character) for character in printable(text))

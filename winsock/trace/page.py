@@ -18,6 +18,8 @@ from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any
 
+from winsock.command_line import printable
+
 from .events import Event
 from .rendering import value
 from .timeline import Timeline
@@ -76,6 +78,11 @@ def _shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most * 2 // 3]} \u2026 {text[-most // 3 :]}"
 
 
+def _clean(text: str) -> str:
+    """Text that a browser shows in its order: bidirectional and other control characters are escape sequences."""
+    return text if text.isprintable() else printable(text, keep="\t")
+
+
 class _Texts:
     """A list in which each text occurs once."""
 
@@ -83,7 +90,7 @@ class _Texts:
         self._indices: dict[str, int] = {}
 
     def index(self, text: str) -> int:
-        return self._indices.setdefault(_shortened(text, _LONGEST_TEXT), len(self._indices))
+        return self._indices.setdefault(_clean(_shortened(text, _LONGEST_TEXT)), len(self._indices))
 
     def all(self) -> list[str]:
         return list(self._indices)
@@ -91,18 +98,25 @@ class _Texts:
 
 def page_data(timeline: Timeline) -> dict[str, Any]:
     """The data of a page as a JSON object. Times are nanoseconds from the start of the first call; `wall` is its time
-    of day in milliseconds since 1970. Texts are indices into `texts`.
+    of day in milliseconds since 1970, and `fraction` the nanoseconds from then to it. Texts are indices into `texts`.
     """
     events = timeline.events
     zero = min((event.start for event in events), default=0)
     texts = _Texts()
+    wall, fraction = divmod(timeline.wall + zero, 10**6)
     columns = _columns(events, zero, texts)
     index = {id(event): event.index for event in events}
     arrows = [arrow for arrow in timeline.arrows if id(arrow.source) in index and id(arrow.target) in index]
     return {
-        "wall": (timeline.wall + zero) / 1e6,
+        "wall": wall,
+        "fraction": fraction,
         "lanes": [
-            {"name": lane.name, "pid": lane.pid, "argv": " ".join(lane.argv), "backend": lane.backend}
+            {
+                "name": _clean(lane.name),
+                "pid": lane.pid,
+                "argv": _clean(" ".join(lane.argv)),
+                "backend": _clean(lane.backend),
+            }
             for lane in timeline.lanes
         ],
         "columns": columns,

@@ -18,9 +18,13 @@ _Key = tuple[int, int]
 
 
 class Reports:
-    """Reads the calls of all programs in order of time, then tells which call caused each report."""
+    """Reads the calls of all programs in order of time, then tells which call caused each report.
 
-    def __init__(self) -> None:
+    `parents` has the lane of the parent of each lane of a forked process.
+    """
+
+    def __init__(self, parents: dict[int, int]) -> None:
+        self._parents = parents
         # The first report of each socket since the last call that received from it, and the end of that call.
         self._reports: dict[_Key, Event] = {}
         self._received: dict[_Key, int] = {}
@@ -46,8 +50,11 @@ class Reports:
             if report := self._reports.pop(key, None):
                 self._report_of[id(event)] = report
             self._received[key] = event.end
-            if event.call == "accept" and key in self._listening:
-                self._listen_of[id(event)] = self._listening[key]
+            # A forked process may accept connections of a socket with which its parent listens.
+            parent = self._parents.get(event.lane, event.lane), key[1]
+            listen = self._listening.get(key) or self._listening.get(parent)
+            if event.call == "accept" and listen:
+                self._listen_of[id(event)] = listen
         elif event.call == "listen" and not event.error:
             self._listening[key] = event
         elif event.call == "closesocket":

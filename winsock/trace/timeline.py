@@ -56,7 +56,7 @@ def timeline(lanes: Iterable[Lane], fold: bool = True, unfinished: bool = False)
         events += [event_of(index, record, shift) for record in lane.records]
         waiting += [_waiting(index, begun, shift) for begun in lane.waiting.values() if unfinished]
     events.sort(key=own_order)
-    arrows, others = arrows_of(events, clocks)
+    arrows, others = arrows_of(events, clocks, _parents(ordered))
     align_clocks([*events, *waiting], clocks, [*((arrow.source, arrow.target) for arrow in arrows), *others])
     last = max((event.end for event in [*events, *waiting]), default=0)
     for event in waiting:
@@ -76,6 +76,13 @@ def _clocks(offsets: list[int]) -> list[int]:
             clocks[lane] = clocks[before]
     first: dict[int, int] = {}
     return [first.setdefault(clock, lane) for lane, clock in enumerate(clocks)]
+
+
+def _parents(lanes: list[Lane]) -> dict[int, int]:
+    """For each lane of a forked process, the lane of the program that created it, which has the same clock."""
+    programs = {(lane.pid, lane.offset): index for index, lane in enumerate(lanes) if not lane.is_child}
+    children = ((index, (lane.parent or 0, lane.offset)) for index, lane in enumerate(lanes) if lane.is_child)
+    return {index: programs[parent] for index, parent in children if parent in programs}
 
 
 def event_of(lane: int, record: dict[str, Any], shift: int) -> Event:

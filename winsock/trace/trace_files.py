@@ -153,7 +153,7 @@ class TraceLines:
             # A child process created by fork writes no line about itself.
             parent = self.lanes[0]
             name = f"{parent.name} (pid {pid})"
-            self._by_pid[pid] = Lane(name, pid, parent.argv, parent.backend, parent.offset, is_child=True)
+            self._by_pid[pid] = Lane(name, pid, parent.argv, parent.backend, parent.offset, parent=parent.pid)
             self.lanes.append(self._by_pid[pid])
         return self._by_pid[pid]
 

@@ -95,8 +95,10 @@ function showControls() {
   $("summary").title = $("summary").textContent;
   document.querySelector("#legend .long").textContent = state.view === "time" ? `pause above ${duration(layout.pause)}, shortened`
     : "pause above 50 ms";
+  document.querySelector("#legend .long").previousSibling.className = state.view === "time" ? "pause" : "line";
   $("empty").hidden = layout.count > 0;
-  $("empty").textContent = data.count ? "No call passes the filter. Press 0 to show all calls." : "No calls yet.";
+  $("empty").textContent = data.count ? `The filter hides ${plural(data.calls, "call")}. Show more kinds of calls and programs, `
+    + "or press 0 to reset the filter." : "No calls yet.";
 }
 
 function legend() {

@@ -100,9 +100,10 @@ function duration(ns) {
 }
 const seconds = ns => (ns / 1e9).toFixed(6);
 function timeOfDay(ns) {
-  const whole = data.wall + ns / 1e6, date = new Date(whole);
+  // A number of JavaScript cannot hold the nanoseconds since 1970.
+  const since = data.fraction + ns, date = new Date(data.wall + Math.floor(since / 1e6));
   const two = n => String(n).padStart(2, "0");
-  const micro = Math.floor((whole - Math.floor(whole / 1000) * 1000) * 1000);
+  const micro = date.getMilliseconds() * 1000 + Math.floor(since % 1e6 / 1000);
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(micro).padStart(6, "0")}`;
 }
 const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;

@@ -6,7 +6,7 @@
 const ROW = 22, GAP = 76, HEAD = 32, PAD = 20, LEAST_COLUMN = 128, GUTTER = 20;
 // Browsers limit the height of an element. A longer picture is scrolled in proportion.
 const MOST_HEIGHT = 8e6;
-// A bar or arrow that leaves more rows than this is kept in a list of its own.
+// A bar that leaves more rows than this is kept in a list of its own.
 const FAR = 200;
 let layout = {rows: new Int32Array(0), count: 0, place: new Int32Array(0), y: new Float64Array(0), t: new Float64Array(0),
   calls: 0, height: 0, lanes: [], x: new Map(), column: 0, pause: Infinity, long: [], faults: [], time: 78,

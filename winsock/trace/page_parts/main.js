@@ -4,19 +4,20 @@
 function update() {
   makeLayout();
   drawHeads();
-  refresh();
   showControls();
   showSteps();
+  refresh();
   draw();
   writeFragment();
 }
 
 // After a change of the selected call or the matches; then the picture has to be drawn.
 function refresh() {
+  showCounts();
   showDetailsAndSize();
+  // After everything that changes the height of what is above and below the picture.
   size();
   drawOverview();
-  showCounts();
 }
 
 function showDetailsAndSize() {

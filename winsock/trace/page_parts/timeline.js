@@ -31,8 +31,9 @@ function showRow(row) {
 function size() {
   const scroll = $("scroll");
   $("stage").style.width = scroll.clientWidth + "px";
-  $("stage").style.height = scroll.clientHeight + "px";
   $("sizer").style.width = Math.max(layout.width, scroll.clientWidth) + "px";
+  // A horizontal scroll bar takes a part of the height.
+  $("stage").style.height = scroll.clientHeight + "px";
   $("sizer").style.height = Math.max(HEAD + Math.min(layout.height, MOST_HEIGHT), scroll.clientHeight) + "px";
 }
 
@@ -52,20 +53,21 @@ function draw() {
   const top = topOfView(), view = viewHeight(), left = $("scroll").scrollLeft;
   const from = Math.max(0, rowAt(layout.y, top - 30)), to = Math.min(layout.count, rowAt(layout.y, top + view + 30));
   const svg = document.createDocumentFragment(), width = $("scroll").clientWidth;
-  const moved = make(svg, "g", {transform: `translate(${-left} ${-top})`});
+  const moved = make(svg, "g", {role: "presentation", transform: `translate(${-left} ${-top})`});
   const edge = {from, to, top, bottom: top + view, right: Math.max(width, layout.width)};
   drawBands(moved, edge);
   for (const lane of layout.lanes)
     make(moved, "line", {class: "lane", "data-lane": lane, x1: layout.x.get(lane), x2: layout.x.get(lane), y1: top,
       y2: Math.min(top + view, layout.height)});
-  const arrows = drawArrows(make(moved, "g", {}), edge);
-  const bars = make(moved, "g", {class: "bars"});
+  // For screen readers, the list has nothing but the calls; the details of a call have its arrows as links.
+  const arrows = drawArrows(make(moved, "g", {"aria-hidden": "true"}), edge);
+  const bars = make(moved, "g", {class: "bars", "aria-hidden": "true"});
   for (const row of layout.long) if (row < from || row >= to) drawBar(bars, row, edge);
   for (let row = Math.max(0, from - FAR); row < from; row++) drawBar(bars, row, edge);
   for (let row = to; row < Math.min(layout.count, to + FAR); row++) drawBar(bars, row, edge);
   const marks = make(moved, "g", {role: "presentation"});
   for (let row = from; row < to; row++) drawMark(marks, row, edge);
-  drawTimes(make(svg, "g", {class: "times", transform: `translate(0 ${-top})`}), edge);
+  drawTimes(make(svg, "g", {class: "times", "aria-hidden": "true", transform: `translate(0 ${-top})`}), edge);
   $("svg").replaceChildren(svg);
   $("svg").setAttribute("width", width);
   $("svg").setAttribute("height", view);
@@ -85,7 +87,7 @@ function drawBands(parent, {from, to, right}) {
     [data.arrows.from[a], data.arrows.to[a]]));
   for (let row = from; row < to; row++) {
     const i = layout.rows[row], y = layout.y[row];
-    const kind = i === state.call ? "chosen" : partners.has(i) ? "partner" : hits?.[i] ? "hit" : data.bad[i] ? "fault" : "";
+    const kind = i === state.call ? "chosen" : hits?.[i] ? "hit" : partners.has(i) ? "partner" : data.bad[i] ? "fault" : "";
     if (kind) make(parent, "rect", {class: `band ${kind}`, x: 0, y: y - high / 2, width: right, height: high});
     const waited = row ? layout.t[row] - layout.t[row - 1] : 0;
     if (state.view === "time" && waited > layout.pause) {
@@ -215,13 +217,23 @@ function drawArrow(parent, arrow, r1, r2, texts, {top, bottom}) {
   texts.get(row).list.push(data.texts[data.arrows.text[arrow]]);
 }
 
+// Names often differ only at the end, so a long one is cut in the middle.
+function shortName(name, room) {
+  const pen = element("canvas").getContext("2d");
+  pen.font = "600 13px system-ui, sans-serif";
+  const width = pen.measureText(name).width;
+  if (width <= room) return name;
+  const most = Math.max(4, Math.floor(name.length * room / width) - 2), last = Math.min(10, most >> 1);
+  return name.slice(0, most - last) + "…" + name.slice(-last);
+}
+
 function drawHeads() {
   $("heads").replaceChildren(...layout.lanes.map(lane => {
     const {name, argv, pid, backend} = data.lanes[lane], head = document.createElement("span");
     head.style.left = layout.x.get(lane) - 8 + "px";
     head.style.maxWidth = layout.column - 10 + "px";
-    head.textContent = name;
-    head.title = `${argv}\nprocess ${pid}, ${backend}`;
+    head.textContent = shortName(name, layout.column - 30);
+    head.title = `${name}\n${argv}\nprocess ${pid}, ${backend}`;
     return head;
   }));
 }
