@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import py_compile
 import re
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,17 @@ print(htons(1), sys.argv[1:], __name__, "helper" in sys.modules or __import__("h
 htonl(2)
 if "fail" in sys.argv: sys.exit(7)
 if "raise" in sys.argv: raise ValueError("of the program")
+"""
+
+OWN = """\
+import os, sys, threading
+class Own: pass
+def last():
+    threading.main_thread().join()
+    print(sys.modules["__main__"].Own is Own)
+os.chdir("..")
+print(__file__, sys.argv, sys.path[0], __name__, __package__, type(__spec__), type(__loader__), type(__builtins__))
+threading.Thread(target=last).start()
 """
 
 
@@ -54,6 +67,24 @@ def test_a_module_runs_as_with_python_m(folder: Path) -> None:
     assert done.stdout.startswith("256 ['1'] __main__ a helper")
     assert done.stderr == ""
     assert "htons(1) = 256" in (folder / "trace.txt").read_text(encoding="ascii")
+
+
+@pytest.mark.parametrize("program", [["own.py"], ["own.pyc"], ["-m", "own"], ["folder"], ["own.zip"], ["-m", "folder"]])
+def test_a_program_finds_the_same_main_module_file_and_path_as_without_a_trace(
+    folder: Path, program: list[str]
+) -> None:
+    """Also after it has changed the folder, and in a thread that outlives its last line."""
+    own = folder / "own.py"
+    own.write_text(OWN, encoding="ascii")
+    (folder / "folder").mkdir()
+    (folder / "folder" / "__main__.py").write_text(OWN, encoding="ascii")
+    with zipfile.ZipFile(folder / "own.zip", "w") as file:
+        file.writestr("__main__.py", OWN)
+    py_compile.compile(str(own), str(folder / "own.pyc"))
+    expected = python(*program, "a", cwd=folder, check=True)
+    done = python("-m", "winsock.trace", *program, "a", cwd=folder, check=True)
+    assert done.stdout == expected.stdout
+    assert done.stdout.endswith("True\n")
 
 
 def test_the_exit_code_is_that_of_the_program(folder: Path) -> None:
@@ -166,6 +197,7 @@ def test_the_command_in_this_process(
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["winsock.trace"])
     monkeypatch.setattr(sys, "path", ["", *sys.path])
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     main(["-o", "1.txt", "program.py", "a"])
     main(["-o", "2.txt", "--calls", "htons", "-m", "program"])
     assert capsys.readouterr().out.startswith("256 ['a'] __main__ ")
