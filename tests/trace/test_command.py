@@ -252,6 +252,16 @@ def test_a_trace_is_appended_to_the_file_and_the_extension_selects_json(folder: 
     assert json.loads(lines[0])["argv"][1:] == ["program.py"]
 
 
+@pytest.mark.parametrize("name", ["trace.txt", "trace.jsonl"])
+def test_a_trace_is_not_appended_to_the_unfinished_line_of_a_program_that_was_killed(folder: Path, name: str) -> None:
+    (folder / name).write_text("... recv(256, ", encoding="ascii")
+    python("program.py", cwd=folder, environment={"WINSOCK_TRACE": name}, check=True)
+    lines = (folder / name).read_text(encoding="ascii").splitlines()
+    assert lines[0] == "... recv(256, "
+    python("program.py", cwd=folder, environment={"WINSOCK_TRACE": name}, check=True)
+    assert len((folder / name).read_text(encoding="ascii").splitlines()) == 2 * len(lines) - 1
+
+
 def test_the_format_can_be_selected(folder: Path) -> None:
     python(
         "program.py", cwd=folder, environment={"WINSOCK_TRACE": "a.jsonl", "WINSOCK_TRACE_FORMAT": "text"}, check=True
