@@ -118,7 +118,7 @@ def match_datagrams(sent: list[Datagram], received: list[Datagram], can_cause: C
         if found:
             datagram = min(found, key=lambda one: own_order(one.event))
             datagram.receivers.add(receiver)
-            text = f"{arrived.size} bytes {_preview(arrived)}"
+            text = f"{arrived.size} byte{'' if arrived.size == 1 else 's'} {_preview(arrived)}"
             arrows.append(Arrow(datagram.event, arrived.event, "datagram", text, arrived.size))
 
 

@@ -271,5 +271,5 @@ def _data_arrow(sent: _Range, received: _Range) -> Arrow:
     first, last = 2 * (begin - received.begin), 2 * (min(end, begin + PREVIEW) - received.begin)
     shown = bytes.fromhex(received.event.record["args"]["buf"]["hex"][first:last])
     count, whole = end - begin, sent.end - sent.begin
-    size = f"{count} bytes" if count == whole else f"{count} of {whole} bytes"
+    size = f"{count} byte{'' if count == 1 else 's'}" if count == whole else f"{count} of {whole} bytes"
     return Arrow(sent.event, received.event, "data", f"{size} {quoted(shown, len(shown) < count)}", count)
