@@ -41,6 +41,16 @@ print(__file__, sys.argv, sys.path[0], __name__, __package__, type(__spec__), ty
 threading.Thread(target=last).start()
 """
 
+CLOSES = """\
+import os
+from winsock import *
+htons(1)
+os.closerange(3, 100)
+with open("own", "w") as file:
+    htons(2)
+    file.write("mine")
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -331,6 +341,14 @@ def _descriptors() -> list[int]:
             continue
         found.append(descriptor)
     return found
+
+
+def test_a_trace_is_not_written_to_a_file_that_has_its_descriptor(folder: Path) -> None:
+    (folder / "closes.py").write_text(CLOSES, encoding="ascii")
+    done = python("-m", "winsock.trace", "-o", "trace.txt", "closes.py", cwd=folder, check=True)
+    assert (folder / "own").read_text(encoding="ascii") == "mine"
+    assert done.stderr == "winsock.trace: the trace ends because a write failed: Bad file descriptor\n"
+    assert len((folder / "trace.txt").read_text(encoding="ascii").splitlines()) == 1
 
 
 def test_a_program_without_standard_error_can_be_traced(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -9,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, NamedTuple, Protocol
 
 from winsock.command_line import printable
@@ -50,16 +51,19 @@ class Output:
     """Writes to a file or to standard error. A failed write ends the trace, but not the program.
 
     Each line is one write to a file that is open for appending, so lines of several threads, and of several processes
-    that share the file, are not mixed.
+    that share the file, are not mixed. A program may close all of its descriptors, and the next file that it opens then
+    has the trace's: nothing is written to that.
     """
 
     def __init__(self, path: str, append: bool) -> None:
         self._own = path != "-"
         self._fd = 2
+        self._file = (0, 0)
         if self._own:
             mode = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | (0 if append else os.O_TRUNC)
             path = path.replace("%p", str(os.getpid()))
             self._fd = os.open(path, mode, 0o666)
+            self._file = _identity(self._fd)
             if append and not _ends_with_a_line(path, self._fd):
                 self.write("\n")
 
@@ -67,6 +71,8 @@ class Output:
         if self._fd < 0:
             return
         try:
+            if self._own and _identity(self._fd) != self._file:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             os.write(self._fd, text.encode("ascii", "backslashreplace"))
         except OSError as error:
             own, self._fd = self._own, -1
@@ -76,8 +82,19 @@ class Output:
 
     def close(self) -> None:
         if self._own and self._fd >= 0:
-            os.close(self._fd)
+            with suppress(OSError):
+                if _identity(self._fd) == self._file:
+                    os.close(self._fd)
         self._fd = -1
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    """What tells an open file from every other one.
+
+    Errors: OSError if the descriptor is closed.
+    """
+    state = os.fstat(fd)
+    return state.st_dev, state.st_ino
 
 
 def _ends_with_a_line(path: str, fd: int) -> bool:
