@@ -216,7 +216,7 @@ def test_wide_characters_take_two_cells(watched: Watched, pair: tuple[Path, Path
 def test_a_replaced_trace_removes_its_rows(watched: Watched, pair: tuple[Path, Path]) -> None:
     watched.call(pair[0], 1, "listen()")
     watched.call(pair[1], 2, "connect()")
-    pair[0].write_bytes(b"")
+    pair[0].write_bytes(b"another\n")
     watched.watch.poll()
     assert [row.brief for row in watched.watch.rows.rows] == ["connect()"]
     assert "1 program  1 call  0 errors" in watched.screen()
