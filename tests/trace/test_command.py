@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import py_compile
 import re
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,27 @@ print(htons(1), sys.argv[1:], __name__, "helper" in sys.modules or __import__("h
 htonl(2)
 if "fail" in sys.argv: sys.exit(7)
 if "raise" in sys.argv: raise ValueError("of the program")
+"""
+
+OWN = """\
+import os, sys, threading
+class Own: pass
+def last():
+    threading.main_thread().join()
+    print(sys.modules["__main__"].Own is Own)
+os.chdir("..")
+print(__file__, sys.argv, sys.path[0], __name__, __package__, type(__spec__), type(__loader__), type(__builtins__))
+threading.Thread(target=last).start()
+"""
+
+CLOSES = """\
+import os
+from winsock import *
+htons(1)
+os.closerange(3, 100)
+with open("own", "w") as file:
+    htons(2)
+    file.write("mine")
 """
 
 
@@ -54,6 +77,24 @@ def test_a_module_runs_as_with_python_m(folder: Path) -> None:
     assert done.stdout.startswith("256 ['1'] __main__ a helper")
     assert done.stderr == ""
     assert "htons(1) = 256" in (folder / "trace.txt").read_text(encoding="ascii")
+
+
+@pytest.mark.parametrize("program", [["own.py"], ["own.pyc"], ["-m", "own"], ["folder"], ["own.zip"], ["-m", "folder"]])
+def test_a_program_finds_the_same_main_module_file_and_path_as_without_a_trace(
+    folder: Path, program: list[str]
+) -> None:
+    """Also after it has changed the folder, and in a thread that outlives its last line."""
+    own = folder / "own.py"
+    own.write_text(OWN, encoding="ascii")
+    (folder / "folder").mkdir()
+    (folder / "folder" / "__main__.py").write_text(OWN, encoding="ascii")
+    with zipfile.ZipFile(folder / "own.zip", "w") as file:
+        file.writestr("__main__.py", OWN)
+    py_compile.compile(str(own), str(folder / "own.pyc"))
+    expected = python(*program, "a", cwd=folder, check=True)
+    done = python("-m", "winsock.trace", *program, "a", cwd=folder, check=True)
+    assert done.stdout == expected.stdout
+    assert done.stdout.endswith("True\n")
 
 
 def test_the_exit_code_is_that_of_the_program(folder: Path) -> None:
@@ -166,6 +207,7 @@ def test_the_command_in_this_process(
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["winsock.trace"])
     monkeypatch.setattr(sys, "path", ["", *sys.path])
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     main(["-o", "1.txt", "program.py", "a"])
     main(["-o", "2.txt", "--calls", "htons", "-m", "program"])
     assert capsys.readouterr().out.startswith("256 ['a'] __main__ ")
@@ -218,6 +260,16 @@ def test_a_trace_is_appended_to_the_file_and_the_extension_selects_json(folder: 
     lines = (folder / "a.jsonl").read_text(encoding="ascii").splitlines()
     assert [json.loads(line).get("call") for line in lines] == [None, "htons", "htonl"] * 2
     assert json.loads(lines[0])["argv"][1:] == ["program.py"]
+
+
+@pytest.mark.parametrize("name", ["trace.txt", "trace.jsonl"])
+def test_a_trace_is_not_appended_to_the_unfinished_line_of_a_program_that_was_killed(folder: Path, name: str) -> None:
+    (folder / name).write_text("... recv(256, ", encoding="ascii")
+    python("program.py", cwd=folder, environment={"WINSOCK_TRACE": name}, check=True)
+    lines = (folder / name).read_text(encoding="ascii").splitlines()
+    assert lines[0] == "... recv(256, "
+    python("program.py", cwd=folder, environment={"WINSOCK_TRACE": name}, check=True)
+    assert len((folder / name).read_text(encoding="ascii").splitlines()) == 2 * len(lines) - 1
 
 
 def test_the_format_can_be_selected(folder: Path) -> None:
@@ -289,6 +341,14 @@ def _descriptors() -> list[int]:
             continue
         found.append(descriptor)
     return found
+
+
+def test_a_trace_is_not_written_to_a_file_that_has_its_descriptor(folder: Path) -> None:
+    (folder / "closes.py").write_text(CLOSES, encoding="ascii")
+    done = python("-m", "winsock.trace", "-o", "trace.txt", "closes.py", cwd=folder, check=True)
+    assert (folder / "own").read_text(encoding="ascii") == "mine"
+    assert done.stderr == "winsock.trace: the trace ends because a write failed: Bad file descriptor\n"
+    assert len((folder / "trace.txt").read_text(encoding="ascii").splitlines()) == 1
 
 
 def test_a_program_without_standard_error_can_be_traced(tmp_path: Path) -> None:

@@ -131,6 +131,21 @@ def test_one_command_starts_two_programs_and_shows_their_calls_in_order(folder: 
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--run", "A=x.py 1", "B=x.py", "C=x.py", "--run=D=x.py 2", "E=x.py"],
+        ["A=x.py", "--title", "A=x.py", "--run", "B=x.py 1", "--keep=9", "C=x.py", "--run", "D=x.py", "--", "E=x.py"],
+    ],
+)
+def test_programs_are_started_in_the_order_of_the_command_line(folder: Path, arguments: list[str]) -> None:
+    (folder / "x.py").write_text("", encoding="ascii")
+    done = python("-m", "winsock.trace", "live", "--traces", "t", *arguments, cwd=folder, check=True)
+    ended = re.findall(r" (\w) +ended with exit code 0", done.stdout)
+    assert "".join(ended) == "ABCDE"
+    assert re.findall(r"\d-\w(?=\.jsonl)", done.stderr) == ["1-A", "2-B", "3-C", "4-D", "5-E"]
+
+
 @NEEDS_CTRL_C
 def test_a_call_that_waits_is_visible_before_it_returns(folder: Path) -> None:
     with live(folder, "server.py") as running:

@@ -89,15 +89,27 @@ def test_damaged_lines_are_counted_and_the_first_is_named(followed: Followed) ->
     assert followed.file.damage.startswith("line 1 is not part of a trace: the first line of a trace describes the pro")
 
 
-def test_a_file_that_became_shorter_is_read_from_its_start(followed: Followed) -> None:
+def test_a_new_trace_that_is_shorter_is_read_from_its_start(followed: Followed) -> None:
     followed.write(HEAD, call(1), call(2))
     followed.poll()
     followed.path.write_bytes(b"")
-    assert followed.file.poll() is True
-    assert followed.names == []
+    assert followed.file.poll() is False
     followed.write(HEAD | {"argv": ["other.py"]}, call(7))
     assert followed.poll() == [7]
     assert followed.names == ["other"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 60, 200, 1000])
+def test_a_trace_that_is_copied_again_is_not_read_again(followed: Followed, size: int) -> None:
+    followed.write(HEAD, *(call(number) for number in range(30)))
+    assert followed.poll() == list(range(30))
+    whole = followed.path.read_bytes()
+    followed.path.write_bytes(whole[:size])
+    assert (followed.poll(), followed.file.behind, followed.names) == ([], 0, ["server"])
+    followed.path.write_bytes(whole)
+    followed.write(call(30))
+    assert followed.poll() == [30]
+    assert followed.file.damaged == 0
 
 
 def test_a_replaced_file_that_is_longer_is_read_from_its_start(followed: Followed) -> None:

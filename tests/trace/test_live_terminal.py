@@ -95,6 +95,21 @@ def test_each_program_has_a_column_and_each_call_a_row(watched: Watched, pair: t
     assert lines[4] == '   0.500 recv(4) = 2 "hi"'
 
 
+def test_programs_with_the_same_name_are_told_apart_by_a_number(watched: Watched) -> None:
+    files = [watched.program("client") for _ in range(3)]
+    for number, file in enumerate(files):
+        watched.call(file, 1 + number, "listen()")
+    assert [line.split(": ")[0].split()[-1] for line in watched.screen(60)[2:5]] == ["client", "2", "3"]
+    stream = io.StringIO()
+    view = LineView(stream)
+    for row in watched.rows:
+        view.row(row)
+    view.close(watched.watch)
+    assert [line.split("  ")[0].split(maxsplit=1)[1] for line in stream.getvalue().splitlines()] == [
+        "client", "client 2", "client 3",
+    ]  # fmt: skip
+
+
 def test_an_error_has_a_mark(watched: Watched, pair: tuple[Path, Path]) -> None:
     watched.call(pair[0], 1, "recv()", error="WSAECONNRESET", args={"s": 4}, result=-1)
     lines = watched.screen()
@@ -216,7 +231,7 @@ def test_wide_characters_take_two_cells(watched: Watched, pair: tuple[Path, Path
 def test_a_replaced_trace_removes_its_rows(watched: Watched, pair: tuple[Path, Path]) -> None:
     watched.call(pair[0], 1, "listen()")
     watched.call(pair[1], 2, "connect()")
-    pair[0].write_bytes(b"")
+    pair[0].write_bytes(b"another\n")
     watched.watch.poll()
     assert [row.brief for row in watched.watch.rows.rows] == ["connect()"]
     assert "1 program  1 call  0 errors" in watched.screen()

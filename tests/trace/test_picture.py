@@ -165,6 +165,16 @@ def test_a_diagram_does_not_replace_the_page(talk: Path, tmp_path: Path, capsys:
     assert not Path(same[0]).exists()
 
 
+def test_a_page_is_not_written_to_a_file_with_the_name_of_standard_output(
+    talk: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([str(talk / "client.jsonl"), "--html", "-"]) == 2
+    message = "-: the page is not written to standard output; name a file"
+    assert capsys.readouterr().err == f"python -m winsock.trace picture: error: {message}\n"
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_the_summary_counts_one_program(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(talk / "client.jsonl"), "--html", str(tmp_path / "a.html")]) == 0
     assert capsys.readouterr().err.startswith("1 program, ")
@@ -199,6 +209,7 @@ def test_a_stream_is_matched_byte_by_byte() -> None:
     story.move(0, "send", 5, b"de")
     story.move(0, "send", 5, b"!", "MSG_OOB")
     story.move(0, "send", 5, b"fgh")
+    story.move(0, "send", 5, b"i")
     story.move(1, "recv", 7, b"ab", "MSG_PEEK")
     story.move(1, "recv", 7, b"abcd")
     story.move(1, "recv", 7, b"e")

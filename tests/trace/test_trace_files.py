@@ -175,6 +175,16 @@ def test_a_line_without_an_end_is_not_read_completely(monkeypatch: pytest.Monkey
     assert read == [MAX_LINE + 1]
 
 
+@pytest.mark.parametrize("after", ["", "\n", "x", "\n{}\n"])
+def test_a_line_that_is_too_long_is_not_taken_for_the_incomplete_last_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, after: str
+) -> None:
+    monkeypatch.setattr("winsock.trace.trace_files.MAX_LINE", 1000)
+    (tmp_path / "a.jsonl").write_text(json.dumps(HEAD) + "\n" + "x" * 1001 + after, encoding="ascii")
+    with pytest.raises(TraceError, match="line 2 is not part of a trace: longer than"):
+        read_lanes(tmp_path / "a.jsonl")
+
+
 def test_the_number_of_calls_is_limited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(trace_files, "MAX_CALLS", 5)
     assert len(read_lanes(written(tmp_path, HEAD, *[CALL] * 5))[0].records) == 5

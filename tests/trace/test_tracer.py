@@ -532,6 +532,36 @@ def test_a_line_has_the_name_of_the_thread(text: Tracing) -> None:
     assert "[ticks \\xc3\\xa9\\n]] htons(1)" in text.text()
 
 
+FORKING = """\
+import os, signal, sys, threading
+from winsock.trace.calls import Call
+from winsock.trace.sinks import TextSink
+
+class Blocks:
+    def write(self, text):
+        if threading.current_thread() is not threading.main_thread():
+            writes.set()
+            threading.Event().wait()
+
+writes = threading.Event()
+sink = TextSink(Blocks())
+report = lambda: sink.end(Call("htons", {}, done=True, result=256), 1, 0, 0, {})
+threading.Thread(target=report, daemon=True).start()
+writes.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    report()
+    os._exit(0)
+os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0)
+"""
+
+
+@pytest.mark.posix_only(reason="Windows has no fork")
+def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent_that_writes_a_line(tmp_path: Path) -> None:
+    assert python("-c", FORKING, cwd=tmp_path).returncode == 0
+
+
 # ---- JSON lines
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import builtins
 import difflib
 import importlib
 import importlib.util
+import os
+import pkgutil
 import re
-import runpy
 import sys
 from collections.abc import Sequence
-from importlib.machinery import ExtensionFileLoader, ModuleSpec
+from importlib.abc import InspectLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader, SourcelessFileLoader
 from pathlib import Path
-from typing import Any
+from types import CodeType, ModuleType
+from typing import Any, cast
 
 from winsock.api import CALLS
 from winsock.command_line import is_same_file, printable, run_command, write_output
@@ -122,28 +126,57 @@ def _program_files(program: str, module: bool) -> list[str]:
 
 
 def run(program: str, arguments: Sequence[str], module: bool) -> None:
-    """Runs a script or a module as `python PROGRAM` or `python -m PROGRAM` does."""
+    """Runs a script or a module as `python PROGRAM` or `python -m PROGRAM` does.
+
+    The module `__main__` stays that of the program: its threads may run after its last line, and so may functions that
+    it has registered with atexit.
+    """
     sys.argv = [program, *arguments]
+    path = os.path.abspath(program)
     if module:
         sys.path[0] = str(Path.cwd())
-        if problem := _not_runnable(program):
-            sys.exit(f"python -m winsock.trace: {printable(problem)}")
-        runpy.run_module(program, run_name="__main__", alter_sys=True)
+        spec, code = _module(program)
+        sys.argv[0] = str(spec.origin)
+        _execute(code, spec.origin, spec.loader, spec)
+    elif finder := pkgutil.get_importer(path):  # a folder or a ZIP file
+        sys.path[0] = path
+        found = finder.find_spec("__main__")
+        if found is None or found.loader is None:
+            sys.exit(f"python -m winsock.trace: no __main__.py in {printable(path)}")
+        _execute(cast(InspectLoader, found.loader).get_code("__main__"), found.origin, found.loader, found)
     else:
-        sys.path[0] = str(Path(program).resolve().parent)
-        runpy.run_path(program, run_name="__main__")
+        sys.path[0] = str(Path(path).resolve().parent)
+        compiled = path.endswith(".pyc")
+        loader = (SourcelessFileLoader if compiled else SourceFileLoader)("__main__", path)
+        data = loader.get_data(path)
+        _execute(loader.get_code("__main__") if compiled else loader.source_to_code(data, path), path, loader, None)
 
 
-def _not_runnable(module: str) -> str:
-    """Why a module cannot be run; "" if it can."""
-    spec = _spec(module) if re.fullmatch(r"\w+(\.\w+)*", module) and module != "__main__" else None
-    if spec is None:
-        return f"No module named {module}"
-    if spec.submodule_search_locations is not None and _spec(f"{module}.__main__") is None:
-        return f"No module named {module}.__main__; {module} is a package"
-    if spec.origin == "built-in" or isinstance(spec.loader, ExtensionFileLoader):
-        return f"{module} is not written in Python; it cannot be run"
-    return ""
+def _execute(code: CodeType | None, file: str | None, loader: object, spec: ModuleSpec | None) -> None:
+    """Runs code as the module __main__."""
+    program = ModuleType("__main__")
+    package = spec.parent if spec else None
+    vars(program).update(
+        __builtins__=builtins, __file__=file, __cached__=None, __loader__=loader, __package__=package, __spec__=spec
+    )
+    sys.modules["__main__"] = program
+    exec(cast(CodeType, code), vars(program))
+
+
+def _module(name: str) -> tuple[ModuleSpec, CodeType]:
+    """The module that `python -m NAME` runs, and its code.
+
+    Errors: SystemExit if there is none.
+    """
+    spec = _spec(name) if re.fullmatch(r"\w+(\.\w+)*", name) and name != "__main__" else None
+    problem = f"No module named {name}"
+    if spec is not None and spec.submodule_search_locations is not None:
+        spec, problem = _spec(f"{name}.__main__"), f"No module named {name}.__main__; {name} is a package"
+    if spec is not None:
+        if code := cast(InspectLoader, spec.loader).get_code(spec.name):
+            return spec, code
+        problem = f"{name} is not written in Python; it cannot be run"
+    sys.exit(f"python -m winsock.trace: {printable(problem)}")
 
 
 def _spec(module: str) -> ModuleSpec | None:

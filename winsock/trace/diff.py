@@ -171,7 +171,8 @@ def _values(part: str, a: Any, b: Any) -> tuple[str, str]:
 
 def _data(buffer: dict[str, Any], data: bytes, at: int) -> str:
     shown = quoted(data[at : at + _SHOWN_BYTES], len(data) > at + _SHOWN_BYTES)
-    return f"{buffer['bytes']} bytes, from byte {at} {shown}"
+    size = buffer["bytes"]
+    return f"{size} byte{'' if size == 1 else 's'}, from byte {at} {shown}"
 
 
 def _value(value: Any) -> str:

@@ -28,6 +28,7 @@ _PROG = "python -m winsock.trace live"
 # The time between two looks at the files, in seconds.
 _POLL = 0.1
 _KEEP = 5000
+_WITH_VALUE = ("--run", "--port", "--title", "--keep", "--traces")
 _EPILOG = """\
 examples:
   python -m winsock.trace live server.py client.py
@@ -66,12 +67,14 @@ def main(arguments: Sequence[str]) -> int:
 
     Errors: SystemExit with code 2 for invalid options.
     """
-    return run_command(_PROG, lambda: _run(_parser().parse_intermixed_args(arguments)))
+    return run_command(_PROG, lambda: _run(_parser().parse_intermixed_args(arguments), arguments))
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     try:
-        sources = [_source(text) for text in options.sources] + [_command(text) for text in options.run]
+        sources = [
+            _command(text) if is_command else _source(text) for text, is_command in _in_order(options, arguments)
+        ]
     except ValueError as error:
         return failed(_PROG, str(error))
     if not sources:
@@ -182,6 +185,25 @@ def chosen_view(lines: bool) -> View:
         text = 'the display needs rich: python -m pip install -e ".[live]"; each call is a line of text; Ctrl-C ends'
         print(f"{_PROG}: {text}", file=sys.stderr)
         return LineView()
+
+
+def _in_order(options: argparse.Namespace, arguments: Sequence[str]) -> list[tuple[str, bool]]:
+    """The files and the commands of --run in the order of the command line, and whether each is a command.
+
+    argparse has collected each kind separately.
+    """
+    files, commands, found = list(options.sources), list(options.run), []
+    words = iter(arguments)
+    for word in words:
+        option, equals, _ = word.partition("=")
+        if option == "--run" and commands:
+            found.append((commands.pop(0), True))
+        elif files and word == files[0]:
+            found.append((files.pop(0), False))
+        if option in _WITH_VALUE and not equals:
+            next(words, None)
+    # After "--", a file may have the name of an option.
+    return found + [(text, True) for text in commands] + [(text, False) for text in files]
 
 
 def _source(text: str) -> _Source:

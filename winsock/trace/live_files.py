@@ -1,9 +1,10 @@
 """Follows a trace in JSON lines that a program writes at the moment.
 
 A file is read in pieces: each `poll` opens it, reads what is new, and closes it, so that on Windows the program can
-still replace it. The file may not exist yet. If it is shorter than what was read, or begins with other bytes, it has
-been replaced: the programs in it are new ones. The first line of a trace has its time in nanoseconds, so two traces do
-not begin with the same bytes. A line without an end is not complete yet; it is read again at the next poll.
+still replace it. The file may not exist yet. If it begins with other bytes than before, it has been replaced: the
+programs in it are new ones. The first line of a trace has its time in nanoseconds, so two traces do not begin with the
+same bytes. If the file is only shorter than what was read, the same trace is being copied to it once more. A line
+without an end is not complete yet; it is read again at the next poll.
 """
 
 from __future__ import annotations
@@ -95,7 +96,11 @@ class FollowedFile:
     def _read(self, size: int) -> bool:
         with self.path.open("rb") as file:
             head = file.read(_HEAD)
-            replaced = size < self._position or not head.startswith(self._head)
+            known = min(len(head), len(self._head))
+            replaced = head[:known] != self._head[:known]
+            if not replaced and size < self._position:
+                self.behind = 0
+                return False
             if replaced:
                 seen = self._seen
                 self._start_again()

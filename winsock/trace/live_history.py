@@ -33,7 +33,7 @@ class _Moved:
         """One record in the place of these calls."""
         call = self.last["call"]
         buffer = {"bytes": self.bytes, "hex": ""}
-        text = f"{call}: {self.calls} earlier calls, {self.bytes} bytes"
+        text = f"{call}: {self.calls} earlier calls, {self.bytes} byte{'' if self.bytes == 1 else 's'}"
         return self.last | {"args": self.last["args"] | {"buf": buffer}, "result": self.bytes, "text": text}
 
 

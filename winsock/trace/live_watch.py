@@ -98,6 +98,7 @@ class Watch:
                 if file.poll():
                     changed = True
                     self.rows.remove([program for program in before if program not in file.programs])
+                    self._name([program for program in file.programs if program not in before])
                 started = self._programs.get(file)
                 if started:
                     changed = self._poll_started(file, started) or changed
@@ -105,6 +106,16 @@ class Watch:
                 self.version += 1
                 self._changed = time.monotonic()
             return changed
+
+    def _name(self, new: list[Program]) -> None:
+        """Append a number to the names of programs that have the name of another one."""
+        names = {program.lane.name for program in self.programs if program not in new}
+        for program in new:
+            name, number = program.lane.name, 1
+            while program.lane.name in names:
+                number += 1
+                program.lane.name = f"{name} {number}"
+            names.add(program.lane.name)
 
     def _waits_longer(self) -> bool:
         """Whether the page has to show once more how long a call waits."""

@@ -82,8 +82,10 @@ def _hint(drawn: Timeline) -> str:
 
 
 def _conflict(options: argparse.Namespace) -> str:
-    """The message if the output would replace a trace or the other output; "" if it would not."""
+    """The message if the output would replace a trace or the other output, or is none; "" if all is well."""
     html, mermaid = options.html, options.mermaid if options.mermaid != "-" else None
+    if str(html) == "-":
+        return "-: the page is not written to standard output; name a file"
     for target in (html, mermaid):
         if target and replaces_trace(target, options.traces):
             return f"{target}: the picture would replace the trace; write it to another file"
@@ -107,7 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--mermaid",
         metavar="FILE",
-        help="write a Mermaid sequence diagram, in a code block if FILE ends in .md; - is standard output",
+        help="write a Mermaid sequence diagram, in a code block if FILE ends in .md; - is standard output, the default "
+        "without --html",
     )
     parser.add_argument(
         "--all",

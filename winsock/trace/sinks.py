@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from typing import Any, NamedTuple, Protocol
 
 from winsock.command_line import printable
@@ -48,20 +51,28 @@ class Output:
     """Writes to a file or to standard error. A failed write ends the trace, but not the program.
 
     Each line is one write to a file that is open for appending, so lines of several threads, and of several processes
-    that share the file, are not mixed.
+    that share the file, are not mixed. A program may close all of its descriptors, and the next file that it opens then
+    has the trace's: nothing is written to that.
     """
 
     def __init__(self, path: str, append: bool) -> None:
         self._own = path != "-"
         self._fd = 2
+        self._file = (0, 0)
         if self._own:
             mode = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | (0 if append else os.O_TRUNC)
-            self._fd = os.open(path.replace("%p", str(os.getpid())), mode, 0o666)
+            path = path.replace("%p", str(os.getpid()))
+            self._fd = os.open(path, mode, 0o666)
+            self._file = _identity(self._fd)
+            if append and not _ends_with_a_line(path, self._fd):
+                self.write("\n")
 
     def write(self, text: str) -> None:
         if self._fd < 0:
             return
         try:
+            if self._own and _identity(self._fd) != self._file:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             os.write(self._fd, text.encode("ascii", "backslashreplace"))
         except OSError as error:
             own, self._fd = self._own, -1
@@ -71,8 +82,32 @@ class Output:
 
     def close(self) -> None:
         if self._own and self._fd >= 0:
-            os.close(self._fd)
+            with suppress(OSError):
+                if _identity(self._fd) == self._file:
+                    os.close(self._fd)
         self._fd = -1
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    """What tells an open file from every other one.
+
+    Errors: OSError if the descriptor is closed.
+    """
+    state = os.fstat(fd)
+    return state.st_dev, state.st_ino
+
+
+def _ends_with_a_line(path: str, fd: int) -> bool:
+    """Whether a file is empty or ends with a line end; a program that was killed may have left half a line."""
+    state = os.fstat(fd)
+    if not stat.S_ISREG(state.st_mode) or not state.st_size:
+        return True
+    try:
+        with open(path, "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+    except OSError:  # it may be written, but not read
+        return True
 
 
 def raised_text(error: BaseException) -> str:
@@ -92,6 +127,7 @@ class TextSink:
         self._output = output
         # Reentrant: a signal handler may make a Winsock call while its thread writes a line.
         self._lock = threading.RLock()
+        self._pid = os.getpid()
         self._open = 0
         self._begun: set[int] = set()
         self._wall = time.time_ns() - CLOCK()
@@ -100,7 +136,7 @@ class TextSink:
         if call.name not in MAY_BLOCK:
             return
         thread = threading.get_ident()
-        with self._lock:
+        with self._process_lock():
             self._interrupt()
             self._output.write(f"{self._head(start)}{call.name}({_beginning(call)}")
             self._open = thread
@@ -111,7 +147,7 @@ class TextSink:
         outcome = f" raised {printable(raised_text(call.raised))}" if call.raised else f" = {result(call)}"
         took = f" <{duration / 1e9:.6f}>\n"
         line = f"{arguments(call.shown)}){outcome}{took}"
-        with self._lock:
+        with self._process_lock():
             if call.name in MAY_BLOCK and thread in self._begun:
                 self._begun.discard(thread)
                 if self._open == thread:
@@ -125,9 +161,15 @@ class TextSink:
             self._output.write(head + line)
 
     def close(self) -> None:
-        with self._lock:
+        with self._process_lock():
             self._interrupt()
             self._output.close()
+
+    def _process_lock(self) -> AbstractContextManager[object]:
+        """The lock of this process; that of its parent may have been held by another thread at fork."""
+        if self._pid != os.getpid():
+            self._pid, self._lock = os.getpid(), threading.RLock()
+        return self._lock
 
     def _interrupt(self) -> None:
         if self._open:

@@ -56,7 +56,7 @@ def read_lanes(path: Path, name: str | None = None) -> list[Lane]:
                 try:
                     calls += lines.add(line).call is not None
                 except InvalidLine as problem:
-                    if lines.lanes and not line.endswith(b"\n"):
+                    if lines.lanes and not line.endswith(b"\n") and len(line) <= MAX_LINE:
                         break  # the program was killed while it wrote its last line
                     text = f"{path}, line {number} is not part of a trace: {problem}; {_RECORD_AGAIN}"
                     raise TraceError(text) from problem
@@ -79,7 +79,7 @@ def _lines(readline: Callable[[int], bytes]) -> Iterator[bytes]:
 
 def _record(line: bytes) -> dict[str, Any]:
     if len(line) > MAX_LINE:
-        raise InvalidLine(f"longer than {MAX_LINE >> 20} MB")
+        raise InvalidLine(f"longer than {MAX_LINE >> 20} MB (--bytes N records fewer bytes)")
     try:
         record = json.loads(line.removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
     except UnicodeDecodeError as error:
