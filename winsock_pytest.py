@@ -23,9 +23,11 @@ _NETWORK_FIXTURE = "winsock_network"
 _REAL_FIXTURES = {"winsock_started", "winsock_ports", "winsock_port"}
 _REPORTS = "winsock_reports"
 _SEED_OR_SEEDS = "use seed=7 or seeds=range(20)"
-# What is known of a test: whether it ended early (it failed or was skipped), its peers, its simulated network.
+# What is known of a test: whether it ended early (it failed or was skipped), its peers, the failed steps that its own
+# failure does not show, its simulated network.
 _ENDED_EARLY: pytest.StashKey[bool] = pytest.StashKey()
 _PEERS: pytest.StashKey[list[RunningPeer]] = pytest.StashKey()
+_FAILED_STEPS: pytest.StashKey[str] = pytest.StashKey()
 _NETWORK: pytest.StashKey[Recording] = pytest.StashKey()
 # Of the whole run: whether it was interrupted, by Ctrl-C, pytest.exit or an internal error. A fixture that fails then
 # would hide the cause and change pytest's exit code.
@@ -146,7 +148,13 @@ class _Reports:
             # A failed step is often the cause, so both are shown.
             _fail_with(_finish_peers(running, stop=True))
             raise
-        _fail_with(_finish_peers(running, stop=False))
+        if getattr(item, "_excinfo", None):
+            # pytest's items of unittest keep the exception, and show it instead of another one.
+            if _NETWORK in item.stash:
+                item.stash[_NETWORK].keep()
+            item.stash[_FAILED_STEPS] = _finish_peers(running, stop=True)
+        else:
+            _fail_with(_finish_peers(running, stop=False))
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -157,6 +165,8 @@ class _Reports:
         # Skipped tests and expected failures are not failed reports, but they end at an exception too.
         if report.failed or call.excinfo is not None:
             item.stash[_ENDED_EARLY] = True
+        if report.failed and call.when == "call" and item.stash.get(_FAILED_STEPS, ""):
+            report.sections.append(("failed step of a peer", item.stash[_FAILED_STEPS]))
         if report.failed and _NETWORK in item.stash:
             report.sections.append(("simulated network", item.stash[_NETWORK].report()))
         return report
@@ -195,8 +205,16 @@ def winsock_network(request: pytest.FixtureRequest) -> Iterator[Network]:
     _register_reports(request.config)
     _refuse_real_fixtures(sorted(_REAL_FIXTURES & set(request.fixturenames)))
     options = _network_options(request.node)
-    seeds = options.pop("seeds", ())
-    seed = request.param if seeds else options.pop("seed", 0)
+    seed = options.pop("seed", 0)
+    if "seeds" in options:
+        del options["seeds"]
+        if not hasattr(request, "param"):
+            pytest.fail(
+                f"a test that gets {_NETWORK_FIXTURE} by getfixturevalue cannot run with several seeds: use seed=7, or "
+                f"name {_NETWORK_FIXTURE} as a parameter of the test",
+                pytrace=False,
+            )
+        seed = request.param
     with Network(seed=seed, **options) as network:
         request.node.stash[_NETWORK] = Recording(network)
         yield network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 import sys
@@ -123,6 +124,21 @@ def test_the_threads_of_a_test_are_recorded() -> None:
     assert "in new" in report_of(lambda: Running(new).result())
 
 
+def test_the_lines_of_an_event_loop_are_left_out_of_the_report() -> None:
+    async def task() -> None:
+        open_datagram_socket()
+
+    async def main() -> None:
+        await asyncio.create_task(task())
+
+    def block() -> None:
+        asyncio.run(main())
+
+    lines = report_of(block).splitlines()[2:]
+    assert [line.rpartition(" ")[2] for line in lines[:3]] == ["open_datagram_socket", "task", "block"]
+    assert not [line for line in lines if "asyncio" in line]
+
+
 def test_the_original_functions_are_back_after_the_block() -> None:
     before = dict(vars(winsock))
     with started():
@@ -204,14 +220,31 @@ def test_sockets_that_a_clean_up_has_closed_are_not_reported() -> None:
 
 
 def test_a_start_without_its_clean_up_is_reported() -> None:
-    text = report_of(lambda: [WSAStartup(MAKEWORD(2, 2), WSADATA()) for _ in range(2)])
-    assert text == "WSAStartup succeeded 2 times more often than WSACleanup"
+    def start() -> None:
+        WSAStartup(MAKEWORD(2, 2), WSADATA())
+
+    def block() -> None:
+        for _ in range(2):
+            start()
+
+    lines = report_of(block).splitlines()
+    assert lines[0] == "WSAStartup succeeded 2 times more often than WSACleanup:"
+    opening, caller = line_of(start, "WSAStartup"), line_of(block, "start()")
+    assert re.fullmatch(rf"  WSAStartup\(\) at .*test_open_sockets\.py:{opening} in start", lines[1])
+    assert re.fullmatch(rf"    called at .*test_open_sockets\.py:{caller} in block", lines[2])
+    assert len([line for line in lines if "WSAStartup()" in line]) == 1
     assert WSACleanup() == SOCKET_ERROR
 
 
 def test_a_clean_up_without_its_start_is_reported() -> None:
     assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    assert report_of(lambda: WSACleanup()) == "WSACleanup succeeded once more often than WSAStartup"
+
+    def block() -> None:
+        WSACleanup()
+
+    first, second, *_ = report_of(block).splitlines()
+    assert first == "WSACleanup succeeded once more often than WSAStartup:"
+    assert re.fullmatch(rf"  WSACleanup\(\) at .*test_open_sockets\.py:{line_of(block, 'WSACleanup')} in block", second)
     # The start before the block is still there.
     assert WSACleanup() == 0
     assert WSACleanup() == SOCKET_ERROR

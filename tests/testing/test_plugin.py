@@ -192,6 +192,75 @@ def test_it(winsock_started, winsock_peer{", i" if "'i'" in mark else ""}):
     result.assert_outcomes(**{outcome: 1})
 
 
+UNITTEST = (
+    HEAD
+    + """
+import unittest
+
+class Case(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def _fixtures(self, winsock_started, winsock_peer):
+        self.start = winsock_peer
+"""
+)
+
+
+def test_a_peer_fails_the_test_of_a_unittest_class(run: Run) -> None:
+    result = run(
+        """
+    def test_it(self):
+        s = connected(self.start(Peer().accept().expect(b"GET ")))
+        send(s, b"POST", 4, 0)
+        closesocket(s)
+""",
+        head=UNITTEST,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["step 2, expect(b'GET '): the next bytes are b'POST' *", "the peer was started at *"])
+
+
+def test_a_failed_test_of_a_unittest_class_is_shown_with_the_failed_step(run: Run) -> None:
+    result = run(
+        """
+    def test_it(self):
+        s = connected(self.start(Peer().accept().expect(b"GET ")))
+        send(s, b"POST", 4, 0)
+        self.assertEqual(recv(s, bytearray(1), 1, 0), 1, "no answer")
+""",
+        head=UNITTEST,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*no answer", "*- failed step of a peer -*", "step 2, expect(b'GET '): the next bytes are b'POST' *"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "mark", "outcome"),
+    [
+        ("self.fail()", "", "failed"),
+        ("self.skipTest('no IPv6')", "", "skipped"),
+        ("self.fail()", "@unittest.expectedFailure", "xfailed"),
+        ("self.fail()", "@pytest.mark.xfail", "xfailed"),
+    ],
+)
+def test_a_test_of_a_unittest_class_that_ends_early_stops_its_peers(
+    run: Run, end: str, mark: str, outcome: str
+) -> None:
+    # Otherwise the run would wait for the peer, longer than this test may take.
+    result = run(
+        f"""
+    {mark}
+    def test_it(self):
+        self.start(Peer(limit=600).accept())
+        {end}
+""",
+        head=UNITTEST,
+    )
+    result.assert_outcomes(**{outcome: 1})
+    assert "nobody connected" not in result.stdout.str()
+
+
 def test_what_a_fixture_of_the_test_opens_and_closes_is_not_reported(run: Run) -> None:
     result = run("""
 @pytest.fixture
@@ -406,6 +475,20 @@ def test_it(winsock_network): pass
 """)
     assert result.ret != 0
     result.stdout.fnmatch_lines(["*invalid mark winsock_network: use seed=7 or seeds=range(20)*"])
+
+
+def test_several_seeds_need_the_fixture_as_a_parameter_of_the_test(run: Run) -> None:
+    result = run("""
+@pytest.mark.winsock_network(seeds=[3])
+def test_it(request):
+    request.getfixturevalue("winsock_network")
+
+@pytest.mark.winsock_network(seed=3)
+def test_one_seed(request):
+    assert request.getfixturevalue("winsock_network").seed == 3
+""")
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["a test that gets winsock_network by getfixturevalue cannot run with several seeds*"])
 
 
 @pytest.mark.parametrize("fixture", ["winsock_started", "winsock_port", "winsock_ports"])

@@ -144,6 +144,8 @@ def test_an_argument_out_of_its_range_is_refused_when_the_script_is_built(
         (lambda script: Peer(limit="3"), "invalid limit: '3': it must be a number"),  # type: ignore[arg-type]
         (lambda script: Peer(port="80"), "invalid port: '80': it must be an integer"),  # type: ignore[arg-type]
         (lambda script: Peer(port=80.5), "invalid port: 80.5: it must be an integer"),  # type: ignore[arg-type]
+        (lambda script: Peer("server"), "invalid host: 'server': it must be a host of a simulated"),  # type: ignore[arg-type]
+        (lambda script: Peer(8081), "invalid host: 8081: it must be a host of a simulated"),  # type: ignore[arg-type]
         (lambda script: Peer(address=80), "invalid host: 80: it must be a string"),  # type: ignore[arg-type]
         (lambda script: Peer(receive_buffer="9"), "invalid receive_buffer: '9'"),  # type: ignore[arg-type]
         (lambda script: Peer().connect("a:8080"), "invalid address: 'a:8080': it must be a port or a pair"),  # type: ignore[arg-type]

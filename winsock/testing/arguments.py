@@ -6,7 +6,15 @@ import math
 from operator import index
 from typing import Any
 
-__all__ = ["checked_address", "checked_bytes", "checked_host", "checked_integer", "checked_number", "checked_port"]
+__all__ = [
+    "checked_address",
+    "checked_bytes",
+    "checked_host",
+    "checked_integer",
+    "checked_number",
+    "checked_port",
+    "checked_simulated_host",
+]
 
 LOOPBACK = "127.0.0.1"
 # Some decades in seconds; what is longer is a mistake, and overflows the clocks of some systems.
@@ -46,6 +54,17 @@ def checked_host(value: Any) -> str:
     """A host name or a numeric address. Errors: TypeError."""
     if not isinstance(value, str):
         raise TypeError(f"invalid host: {value!r}: it must be a string, not {type(value).__name__!r}")
+    return value
+
+
+def checked_simulated_host(value: Any) -> Any:
+    """A host of a simulated network, or None. Errors: TypeError."""
+    # Not isinstance: a peer on real loopback needs no simulation.
+    if value is not None and not hasattr(value, "interfaces"):
+        raise TypeError(
+            f"invalid host: {value!r}: it must be a host of a simulated network, such as net.host('server'), not "
+            f"{type(value).__name__!r}; a peer of this machine takes address= and port="
+        )
     return value
 
 

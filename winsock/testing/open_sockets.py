@@ -14,14 +14,13 @@ and its addresses without a line. The same is true of an accept that another thr
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import c_int
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import winsock
@@ -40,15 +39,13 @@ from winsock.errors import WSAErrorDescript
 from winsock.structures import MAKEWORD, WSADATA
 
 from .addresses import local_address, peer_address, shown
+from .lines import calling_lines, indented
 from .own_sockets import OWN_SOCKETS, original_calls
 
 __all__ = ["started"]
 
 _RECORDED = ("WSAStartup", "WSACleanup", "socket", "accept", "closesocket")
 _OWN_PACKAGES = ("winsock", "winsock_compat")
-# The frames below these belong to the test runner.
-_RUNNERS = ("_pytest", "pluggy", "pytest", "unittest", "threading")
-_MOST_CALLERS = 8
 _UNKNOWN_LINE = (
     "opened by a call that began before the test, or by a function that is not a global name of a module: "
     "the line is not known"
@@ -59,8 +56,8 @@ _GRACE, _POLL = 1.0, 0.01
 _HANDLE_STEP = 4
 
 
-class Opening(NamedTuple):
-    """The call that has opened a socket, and the lines that lead to it, the innermost first."""
+class RecordedCall(NamedTuple):
+    """A call of the test, and the lines that lead to it, the innermost first."""
 
     call: str
     lines: list[str]
@@ -71,9 +68,9 @@ class Recorder:
 
     def __init__(self) -> None:
         self.calls: Winsock = winsock.calls
-        self.openings: dict[int, Opening] = {}
-        # Successful calls of WSAStartup without their WSACleanup.
-        self.starts = 0
+        self.openings: dict[int, RecordedCall] = {}
+        # Successful calls of WSAStartup without their WSACleanup, or the other way round.
+        self.unmatched: list[RecordedCall] = []
         self._lock = threading.Lock()
         recording = {name: getattr(self, name) for name in _RECORDED}
         self._replacements: list[tuple[object, object]] = [
@@ -90,15 +87,22 @@ class Recorder:
 
     def WSAStartup(self, *args: Any, **kwargs: Any) -> int:
         code = self.calls.WSAStartup(*args, **kwargs)
-        with self._lock:
-            self.starts += code == 0
+        if code == 0:
+            self._match("WSAStartup")
         return code
 
     def WSACleanup(self) -> int:
         result = self.calls.WSACleanup()
-        with self._lock:
-            self.starts -= result == 0
+        if result == 0:
+            self._match("WSACleanup")
         return result
+
+    def _match(self, call: str) -> None:
+        with self._lock:
+            if self.unmatched and self.unmatched[-1].call != call:
+                self.unmatched.pop()
+            else:
+                self.unmatched.append(RecordedCall(call, calling_lines()))
 
     def socket(self, *args: Any, **kwargs: Any) -> int:
         return self._opened("socket", self.calls.socket(*args, **kwargs))
@@ -115,7 +119,7 @@ class Recorder:
 
     def _opened(self, call: str, s: int) -> int:
         if s != INVALID_SOCKET:
-            self.openings[s] = Opening(call, _callers(sys._getframe(2)))
+            self.openings[s] = RecordedCall(call, calling_lines())
         return s
 
 
@@ -140,24 +144,6 @@ def _replace_in_modules(replacements: list[tuple[object, object]]) -> None:
         for name, value in list(vars(module).items()):
             if id(value) in new:
                 vars(module)[name] = new[id(value)]
-
-
-def _callers(frame: FrameType | None) -> list[str]:
-    lines: list[str] = []
-    while frame is not None and len(lines) < _MOST_CALLERS:
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package in _RUNNERS:
-            break
-        code = frame.f_code
-        lines.append(f"{_path(code.co_filename)}:{frame.f_lineno} in {code.co_name}")
-        frame = frame.f_back
-    return lines
-
-
-def _path(file: str) -> str:
-    """The path relative to the current folder, where the file is in it."""
-    start = os.getcwd() + os.sep
-    return file[len(start) :] if file.startswith(start) else file
 
 
 @contextmanager
@@ -189,19 +175,28 @@ def _finish(recorder: Recorder, first: int | None) -> list[str]:
     unrecorded = _unrecorded(calls, first)
     _wait_for_other_threads(lambda: _open_sockets(calls, [*recorder.openings, *unrecorded]))
     problems = _close_open_sockets(calls, recorder.openings, unrecorded)
-    difference = recorder.starts
-    for _ in range(difference):
-        calls.WSACleanup()
-    if difference > 0:
-        problems.append(f"WSAStartup succeeded {_times(difference)} more often than WSACleanup")
-    if difference < 0:
-        problems.append(f"WSACleanup succeeded {_times(-difference)} more often than WSAStartup")
+    difference = len(recorder.unmatched)
+    if difference and recorder.unmatched[0].call == "WSACleanup":
+        problems += _unmatched_lines(recorder.unmatched, "WSAStartup")
         # The other ones have undone starts that are not the test's.
-        for _ in range(-difference - 1):
+        for _ in range(difference - 1):
             calls.WSAStartup(MAKEWORD(2, 2), WSADATA())
-    else:
+        return problems
+    if difference:
+        problems += _unmatched_lines(recorder.unmatched, "WSACleanup")
+    for _ in range(difference + 1):
         calls.WSACleanup()
     return problems
+
+
+def _unmatched_lines(unmatched: list[RecordedCall], other: str) -> list[str]:
+    """The lines of the report; a place is named once."""
+    call, number = unmatched[0].call, len(unmatched)
+    times = "once" if number == 1 else f"{number} times"
+    lines = [f"{call} succeeded {times} more often than {other}:"]
+    for place in dict.fromkeys(tuple(each.lines) for each in unmatched):
+        lines += indented(f"{call}()", list(place), "  ")
+    return lines
 
 
 def _wait_for_other_threads(open_sockets: Callable[[], list[int]]) -> None:
@@ -211,11 +206,7 @@ def _wait_for_other_threads(open_sockets: Callable[[], list[int]]) -> None:
         time.sleep(_POLL)
 
 
-def _times(number: int) -> str:
-    return "once" if number == 1 else f"{number} times"
-
-
-def _close_open_sockets(calls: Winsock, openings: dict[int, Opening], unrecorded: list[int]) -> list[str]:
+def _close_open_sockets(calls: Winsock, openings: dict[int, RecordedCall], unrecorded: list[int]) -> list[str]:
     """Close the sockets of these handles that are still open; returns the lines of the report."""
     found = {s: openings[s] for s in _open_sockets(calls, list(openings))}
     others = [s for s in _open_sockets(calls, unrecorded) if s not in found]
@@ -223,9 +214,7 @@ def _close_open_sockets(calls: Winsock, openings: dict[int, Opening], unrecorded
     for handle in [*found, *others]:
         lines.append(f"  socket {handle}: {_description(calls, handle)}")
         if handle in found:
-            first, *callers = found[handle].lines or ["an unknown line"]
-            lines.append(f"    opened by {found[handle].call}() at {first}")
-            lines += [f"      called at {caller}" for caller in callers]
+            lines += indented(f"opened by {found[handle].call}()", found[handle].lines, "    ")
         else:
             lines.append(f"    {_UNKNOWN_LINE}")
         calls.closesocket(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -12,9 +13,10 @@ from winsock.structures import MAKEWORD, WSADATA, sockaddr_in, sockaddr_in6
 from .addresses import shown
 from .conversation import Conversation
 from .execution import execute
+from .lines import calling_lines, indented
 from .runs import Options, Run
 from .steps import Step, expects, text
-from .surroundings import Failure, Stopped, Surroundings
+from .surroundings import Failure, Stopped, Surroundings, TimeLimitReached
 
 __all__ = ["RunningPeer", "start_winsock"]
 
@@ -26,12 +28,13 @@ class RunningPeer:
     """A script that was started. The end of a `with` statement finishes it; if the block raises, it is stopped."""
 
     def __init__(self, script: Sequence[Step], options: Options, surroundings: Surroundings) -> None:
+        self._error: BaseException | None = None
         self._script, self._surroundings = script, surroundings
         self.conversation = Conversation(surroundings.now)
         self._run = Run(surroundings, self.conversation, options)
         self._name: bytes | None = None
-        self._error: BaseException | None = None
         self._kill_reported = False
+        self._started_at = calling_lines()
         surroundings.start(self._open, self._execute)
 
     @property
@@ -96,8 +99,15 @@ class RunningPeer:
             self.stop()
             # An AssertionError would replace these, and the program would go on.
             if issubclass(kind, (KeyboardInterrupt, SystemExit)):
+                self._error = None
                 return
         self.finish()
+
+    def __del__(self) -> None:
+        # As with a coroutine that is never awaited: a test that forgets the end of a script would pass.
+        if self._error is not None:
+            text = f"finish() was not called for a peer that has failed: {self._error}"
+            warnings.warn(text, RuntimeWarning, stacklevel=1)
 
     def _open(self) -> None:
         start_winsock(self._run.calls)
@@ -142,7 +152,9 @@ class RunningPeer:
         except Failure as error:
             self.conversation.note(str(error))
         where = ", ".join(map(_shortened, self._run.position)) or "the peer's start"
-        lines = [f"{where}: {failure} ({self.conversation.seconds():.3f} s after the peer's start)", "", "The script:"]
+        limit = f" within the limit of {self._run.options.limit:g} s" if isinstance(failure, TimeLimitReached) else ""
+        lines = [f"{where}: {failure}{limit} ({self.conversation.seconds():.3f} s after the peer's start)"]
+        lines += [*indented("the peer was started", self._started_at, ""), "", "The script:"]
         for number, step in enumerate(self._script, start=1):
             mark = ">" if number == self._run.number else " "
             lines.append(f"  {mark} {number:3} {_shortened(text(step))}")
