@@ -150,6 +150,47 @@ def test_the_original_functions_are_back_after_the_block() -> None:
     assert globals()["closesocket"] is before["closesocket"]
 
 
+def test_a_recording_function_that_is_put_back_later_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = winsock.socket
+    with started():
+        # As the monkeypatch of a test does that was set up before its winsock_started.
+        monkeypatch.setattr(winsock, "socket", lambda *args: INVALID_SOCKET)
+        assert winsock.socket(AF_INET, SOCK_STREAM, 0) == INVALID_SOCKET
+    monkeypatch.undo()
+    text = report_of(lambda: winsock.socket(AF_INET, SOCK_DGRAM, 0))
+    assert "opened by socket() at " in text
+    assert re.search(r"opened by socket\(\) at .*winsock_kit\.py:\d+ in new", report_of(new))
+    assert winsock.socket is original
+
+
+def test_a_function_that_the_test_has_replaced_stays_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fake(*args: int) -> int:
+        return INVALID_SOCKET
+
+    monkeypatch.setattr(winsock, "socket", fake)
+    with started():
+        assert winsock.socket is fake
+    assert winsock.socket is fake
+
+
+def test_blocks_inside_each_other_report_what_each_leaves_open() -> None:
+    def inner() -> None:
+        open_datagram_socket()
+        WSAStartup(MAKEWORD(2, 2), WSADATA())
+
+    def outer() -> None:
+        socket(AF_INET, SOCK_STREAM, 0)
+        text = report_of(inner)
+        assert text.startswith("1 socket was left open:")
+        assert "WSAStartup succeeded once more often" in text
+
+    text = report_of(outer)
+    assert text.startswith("1 socket was left open:")
+    assert "in outer" in text
+    assert "WSAStartup" not in text
+    assert WSACleanup() == SOCKET_ERROR
+
+
 @pytest.mark.posix_only(reason="only the handles of compat have an order, by which such a socket is found")
 def test_a_socket_whose_line_is_not_known_is_reported_with_its_addresses() -> None:
     held = [socket]

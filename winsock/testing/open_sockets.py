@@ -1,11 +1,7 @@
 """Finds the sockets that a test leaves open, and the line that opened each of them.
 
 A handle does not say who has opened it, so the calls that open and close sockets are replaced while a test runs, by
-functions that write down the caller's line. A test module and the program that it tests have usually imported these
-functions long before. So it is not enough to replace them in `winsock`: each module that is loaded, and holds one of
-them as a global name, gets the recording function under that name, and the original one back at the end. The backend's
-own modules keep theirs. This works alike for compiled functions of the accelerator, the reference and ws2_32, and costs
-nothing outside of such a test.
+functions that write down the caller's line. recording.py does it.
 
 A function that is held somewhere else, such as in a list or an attribute of a class, is not replaced. On compat a
 socket that it has opened is found nevertheless, because handles are numbered in a row; the report then names the handle
@@ -14,14 +10,11 @@ and its addresses without a line. The same is true of an accept that another thr
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import c_int
-from types import ModuleType
-from typing import Any, NamedTuple
 
 import winsock
 from winsock.api import Winsock
@@ -39,13 +32,12 @@ from winsock.errors import WSAErrorDescript
 from winsock.structures import MAKEWORD, WSADATA
 
 from .addresses import local_address, peer_address, shown
-from .lines import calling_lines, indented
-from .own_sockets import OWN_SOCKETS, original_calls
+from .lines import indented
+from .own_sockets import OWN_SOCKETS
+from .recording import RecordedCall, Recorder
 
 __all__ = ["started"]
 
-_RECORDED = ("WSAStartup", "WSACleanup", "socket", "accept", "closesocket")
-_OWN_PACKAGES = ("winsock", "winsock_compat")
 _UNKNOWN_LINE = (
     "opened by a call that began before the test, or by a function that is not a global name of a module: "
     "the line is not known"
@@ -54,96 +46,6 @@ _UNKNOWN_LINE = (
 _GRACE, _POLL = 1.0, 0.01
 # The handles of compat are multiples of 4, and a new one is higher than all before.
 _HANDLE_STEP = 4
-
-
-class RecordedCall(NamedTuple):
-    """A call of the test, and the lines that lead to it, the innermost first."""
-
-    call: str
-    lines: list[str]
-
-
-class Recorder:
-    """The calls of a test, recorded from `install` to `remove`."""
-
-    def __init__(self) -> None:
-        self.calls: Winsock = winsock.calls
-        self.openings: dict[int, RecordedCall] = {}
-        # Successful calls of WSAStartup without their WSACleanup, or the other way round.
-        self.unmatched: list[RecordedCall] = []
-        self._lock = threading.Lock()
-        recording = {name: getattr(self, name) for name in _RECORDED}
-        self._replacements: list[tuple[object, object]] = [
-            (self.calls, _RecordingCalls(self.calls, recording)),
-            *((getattr(winsock, name), function) for name, function in recording.items()),
-        ]
-
-    def install(self) -> None:
-        _replace_in_modules(self._replacements)
-
-    def remove(self) -> None:
-        """Restore the functions, also in modules that were loaded since then."""
-        _replace_in_modules([(new, old) for old, new in self._replacements])
-
-    def WSAStartup(self, *args: Any, **kwargs: Any) -> int:
-        code = self.calls.WSAStartup(*args, **kwargs)
-        if code == 0:
-            self._match("WSAStartup")
-        return code
-
-    def WSACleanup(self) -> int:
-        result = self.calls.WSACleanup()
-        if result == 0:
-            self._match("WSACleanup")
-        return result
-
-    def _match(self, call: str) -> None:
-        with self._lock:
-            if self.unmatched and self.unmatched[-1].call != call:
-                self.unmatched.pop()
-            else:
-                self.unmatched.append(RecordedCall(call, calling_lines()))
-
-    def socket(self, *args: Any, **kwargs: Any) -> int:
-        return self._opened("socket", self.calls.socket(*args, **kwargs))
-
-    def accept(self, *args: Any, **kwargs: Any) -> int:
-        return self._opened("accept", self.calls.accept(*args, **kwargs))
-
-    def closesocket(self, *args: Any, **kwargs: Any) -> int:
-        result = self.calls.closesocket(*args, **kwargs)
-        if result == 0:
-            handle = args[0] if args else kwargs["s"]
-            self.openings.pop(int(handle), None)
-        return result
-
-    def _opened(self, call: str, s: int) -> int:
-        if s != INVALID_SOCKET:
-            self.openings[s] = RecordedCall(call, calling_lines())
-        return s
-
-
-class _RecordingCalls:
-    """Stands for the backend: it has the recording functions, and everything else is the backend's."""
-
-    def __init__(self, calls: Winsock, recording: dict[str, Callable[..., Any]]) -> None:
-        self._calls, self.original_calls = calls, original_calls(calls)
-        vars(self).update(recording)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._calls, name)
-
-
-def _replace_in_modules(replacements: list[tuple[object, object]]) -> None:
-    """Replace each global name of a loaded module that refers to one of these objects."""
-    new = {id(old): by for old, by in replacements}
-    for module_name, module in list(sys.modules.items()):
-        own = module_name.partition(".")[0] in _OWN_PACKAGES and module_name != "winsock"
-        if own or not isinstance(module, ModuleType):
-            continue
-        for name, value in list(vars(module).items()):
-            if id(value) in new:
-                vars(module)[name] = new[id(value)]
 
 
 @contextmanager
