@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -191,7 +191,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if mark is not None and "seeds" in mark.kwargs and _NETWORK_FIXTURE in metafunc.fixturenames:
         seeds = mark.kwargs["seeds"]
         if not isinstance(seeds, Iterable) or isinstance(seeds, str):
-            pytest.fail(f"invalid mark {_NETWORK_FIXTURE}: seeds={seeds!r}: {_SEED_OR_SEEDS}", pytrace=False)
+            _invalid_mark(metafunc.definition, f"seeds={seeds!r}: {_SEED_OR_SEEDS}")
         seeds = list(seeds)
         metafunc.parametrize(_NETWORK_FIXTURE, seeds, indirect=True, ids=[f"seed={seed}" for seed in seeds])
 
@@ -199,6 +199,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def winsock_network(request: pytest.FixtureRequest) -> Iterator[Network]:
     """A simulated network that is open during the test; the mark of the same name chooses its seed."""
+    from winsock.simulation.errors import SimulationError
     from winsock.simulation.network import Network
     from winsock.testing.network_report import Recording
 
@@ -206,16 +207,17 @@ def winsock_network(request: pytest.FixtureRequest) -> Iterator[Network]:
     _refuse_real_fixtures(sorted(_REAL_FIXTURES & set(request.fixturenames)))
     options = _network_options(request.node)
     seed = options.pop("seed", 0)
-    if "seeds" in options:
-        del options["seeds"]
+    if options.pop("seeds", None) is not None:
         if not hasattr(request, "param"):
-            pytest.fail(
-                f"a test that gets {_NETWORK_FIXTURE} by getfixturevalue cannot run with several seeds: use seed=7, or "
-                f"name {_NETWORK_FIXTURE} as a parameter of the test",
-                pytrace=False,
+            _invalid_mark(
+                request.node, f"several seeds need {_NETWORK_FIXTURE} as a parameter of the test: {_SEED_OR_SEEDS}"
             )
         seed = request.param
-    with Network(seed=seed, **options) as network:
+    try:
+        network = Network(seed=seed, **options)
+    except SimulationError as error:
+        _invalid_mark(request.node, str(error))
+    with network:
         request.node.stash[_NETWORK] = Recording(network)
         yield network
 
@@ -240,5 +242,11 @@ def _network_options(node: pytest.Item) -> dict[str, Any]:
     if mark is None:
         return {}
     if mark.args or {"seed", "seeds"} <= set(mark.kwargs):
-        pytest.fail(f"invalid mark {_NETWORK_FIXTURE}: {_SEED_OR_SEEDS}", pytrace=False)
+        _invalid_mark(node, _SEED_OR_SEEDS)
     return dict(mark.kwargs)
+
+
+def _invalid_mark(node: pytest.Item, problem: str) -> NoReturn:
+    file, line, test = node.location
+    where = file if line is None else f"{file}:{line + 1}"
+    pytest.fail(f"invalid mark {_NETWORK_FIXTURE}: {problem} (at {where}, {test})", pytrace=False)

@@ -488,7 +488,20 @@ def test_one_seed(request):
     assert request.getfixturevalue("winsock_network").seed == 3
 """)
     result.assert_outcomes(failed=1, passed=1)
-    result.stdout.fnmatch_lines(["a test that gets winsock_network by getfixturevalue cannot run with several seeds*"])
+    result.stdout.fnmatch_lines(
+        ["invalid mark winsock_network: several seeds need winsock_network as a parameter of the test: *"]
+    )
+
+
+@pytest.mark.parametrize("option", ["sed=7", "latency='1'", "programs='ticker'", "seed=1.5"])
+def test_an_invalid_option_of_the_network_is_reported_without_a_traceback(run: Run, option: str) -> None:
+    result = run(f"""
+@pytest.mark.winsock_network({option})
+def test_it(winsock_network): pass
+""")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["invalid mark winsock_network: * (at *.py:10, test_it)"])
+    assert "winsock_pytest.py" not in result.stdout.str()
 
 
 @pytest.mark.parametrize("fixture", ["winsock_started", "winsock_port", "winsock_ports"])
@@ -534,7 +547,8 @@ def test_seeds_that_are_not_several_are_reported(run: Run, seeds: str) -> None:
 def test_it(winsock_network): pass
 """)
     assert result.ret != 0
-    message = f"invalid mark winsock_network: seeds={seeds}: use seed=7 or seeds=range(20)"
+    file = "test_seeds_that_are_not_several_are_reported.py:10, test_it"
+    message = f"invalid mark winsock_network: seeds={seeds}: use seed=7 or seeds=range(20) (at {file})"
     result.stdout.fnmatch_lines([f"*{message}*"])
     assert "TypeError" not in result.stdout.str()
 
