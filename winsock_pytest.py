@@ -90,10 +90,14 @@ def winsock_port(winsock_ports: Callable[[], int]) -> int:
 @pytest.fixture
 def winsock_peer(request: pytest.FixtureRequest) -> Iterator[Callable[[Peer], RunningPeer]]:
     """A function that starts a script. The test ends when all its scripts have ended, and fails with a failed step."""
+    from winsock.testing import Peer
+
     _register_reports(request.config)
     running = request.node.stash.setdefault(_PEERS, [])
 
     def start(script: Peer) -> RunningPeer:
+        if not isinstance(script, Peer):
+            raise TypeError(f"winsock_peer() takes a script, such as Peer().accept(), not {script!r}")
         if _NETWORK in request.node.stash and script.host is None:
             pytest.fail(
                 f"a peer of this machine cannot be used together with winsock_network: use Peer(host), not {script!r}",
@@ -103,7 +107,10 @@ def winsock_peer(request: pytest.FixtureRequest) -> Iterator[Callable[[Peer], Ru
         return peer
 
     yield start
-    _fail(request, _finish_peers(running, stop=True))
+    # Those that are left were started by the end of a fixture, or the test has not run.
+    interrupted = request.config.stash.get(_INTERRUPTED, False)
+    stop = interrupted or request.node.stash.get(_ENDED_EARLY, False)
+    _fail(request, _finish_peers(running, stop=stop))
 
 
 def _finish_peers(running: list[RunningPeer], stop: bool) -> str:
@@ -133,6 +140,14 @@ class _Reports:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        # Some plugins run a failed test again.
+        keys: tuple[pytest.StashKey[Any], ...] = (_ENDED_EARLY, _FAILED_STEPS, _NETWORK)
+        for key in keys:
+            if key in item.stash:
+                del item.stash[key]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:

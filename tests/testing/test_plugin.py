@@ -355,6 +355,50 @@ def test_it(broken): pass
     result.assert_outcomes(errors=1)
 
 
+@pytest.mark.parametrize("argument", ["None", "Peer", "Peer().accept"])
+def test_what_is_no_script_is_refused(run: Run, argument: str) -> None:
+    result = run(f"def test_it(winsock_peer): winsock_peer({argument})")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*TypeError: winsock_peer() takes a script, such as Peer().accept(), not *"])
+
+
+def test_a_test_waits_for_a_peer_that_the_end_of_a_fixture_starts(run: Run) -> None:
+    result = run("""
+@pytest.fixture
+def late(winsock_started, winsock_peer):
+    yield
+    s = connected(winsock_peer(Peer().accept().wait(0.1).expect(b"GET ")))
+    send(s, b"POST", 4, 0)
+    closesocket(s)
+
+def test_it(late): pass
+""")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["step 3, expect(b'GET '): the next bytes are b'POST' *"])
+
+
+def test_a_test_that_runs_again_begins_anew(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("""
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    runtestprotocol(item, nextitem=nextitem, log=False)
+    item._initrequest()
+    runtestprotocol(item, nextitem=nextitem, log=True)
+    return True
+""")
+    result = run("""
+runs = []
+
+def test_it(winsock_started):
+    runs.append(1)
+    socket(AF_INET, SOCK_DGRAM, 0)
+    assert len(runs) == 2
+""")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["1 socket was left open:"])
+
+
 def test_a_test_without_these_fixtures_has_the_original_functions(run: Run) -> None:
     result = run("""
 import winsock

@@ -115,6 +115,8 @@ def test_an_impossible_step_is_refused_when_the_script_is_built(build: Callable[
         (lambda: Peer(receive_buffer=-1), "invalid receive_buffer: -1: it must be greater than 0"),
         (lambda: Peer(send_buffer=2**31), "invalid send_buffer: 2147483648: it must be at most 2147483647"),
         (lambda: Peer().connect(("localhost", 65_536)), "invalid port: 65536"),
+        (lambda: Peer().connect(("bücher.example", 80)), "invalid host: 'bücher.example': it must be ASCII text"),
+        (lambda: Peer(address="ü").accept(), "invalid host: 'ü': it must be ASCII text"),
     ],
 )
 def test_an_argument_out_of_its_range_is_refused_when_the_script_is_built(

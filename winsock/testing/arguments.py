@@ -51,9 +51,11 @@ def checked_number(name: str, value: Any, zero: bool = False) -> Any:
 
 
 def checked_host(value: Any) -> str:
-    """A host name or a numeric address. Errors: TypeError."""
+    """A host name or a numeric address. Errors: TypeError. ValueError."""
     if not isinstance(value, str):
         raise TypeError(f"invalid host: {value!r}: it must be a string, not {type(value).__name__!r}")
+    if not value.isascii():
+        raise ValueError(f"invalid host: {value!r}: it must be ASCII text")
     return value
 
 
