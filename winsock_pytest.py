@@ -107,10 +107,14 @@ def winsock_peer(request: pytest.FixtureRequest) -> Iterator[Callable[[Peer], Ru
         return peer
 
     yield start
-    # Those that are left were started by the end of a fixture, or the test has not run.
+    _fail(request, _finish_last_peers(request))
+
+
+def _finish_last_peers(request: pytest.FixtureRequest) -> str:
+    """Finish the peers that the end of a fixture has started; stop them if the test has failed, or is interrupted."""
     interrupted = request.config.stash.get(_INTERRUPTED, False)
     stop = interrupted or request.node.stash.get(_ENDED_EARLY, False)
-    _fail(request, _finish_peers(running, stop=stop))
+    return _finish_peers(request.node.stash.get(_PEERS, []), stop=stop)
 
 
 def _finish_peers(running: list[RunningPeer], stop: bool) -> str:
@@ -235,6 +239,9 @@ def winsock_network(request: pytest.FixtureRequest) -> Iterator[Network]:
     with network:
         request.node.stash[_NETWORK] = Recording(network)
         yield network
+        # The end of the network kills its peers. This comes first where winsock_peer was set up before it.
+        failures = _finish_last_peers(request)
+    _fail(request, failures)
 
 
 def _refuse_in_network(request: pytest.FixtureRequest) -> None:
@@ -247,7 +254,7 @@ def _refuse_real_fixtures(names: list[str]) -> None:
     if names:
         pytest.fail(
             f"winsock_network cannot be used together with {', '.join(names)}: a simulated process calls WSAStartup "
-            "itself and can bind any port",
+            "itself and can bind any port. Use a test of its own for the simulated network",
             pytrace=False,
         )
 

@@ -448,6 +448,26 @@ def test_after():
     result.assert_outcomes(passed=2)
 
 
+def test_a_simulated_network_ends_after_its_peers_in_either_order_of_the_fixtures(run: Run) -> None:
+    result = run("""
+@pytest.fixture
+def broken(winsock_peer, winsock_network):
+    winsock_peer(Peer(winsock_network.host("server")).accept().expect(b"x"))
+    raise KeyError
+
+@pytest.fixture
+def late(winsock_peer, winsock_network):
+    yield
+    server = winsock_peer(Peer(winsock_network.host("server")).accept().expect(b"x"))
+    winsock_peer(Peer(winsock_network.host("client")).connect(server.address).send(b"x"))
+
+def test_broken(broken): pass
+def test_late(late): pass
+""")
+    result.assert_outcomes(passed=1, errors=1)
+    assert "the peer was killed" not in result.stdout.str()
+
+
 def test_the_mark_chooses_seed_and_options_of_the_network(run: Run) -> None:
     result = run("""
 @pytest.mark.winsock_network(seed=7, latency=0.5)

@@ -9,7 +9,7 @@ from types import FrameType
 __all__ = ["calling_lines", "indented"]
 
 # The frames below these belong to the test runner.
-_RUNNERS = ("_pytest", "pluggy", "pytest", "pytest_asyncio", "unittest", "threading")
+_RUNNERS = ("_pytest", "doctest", "pluggy", "pytest", "pytest_asyncio", "unittest", "threading")
 # Frames of these are between the frames of a test. An event loop's would fill the report.
 _BETWEEN = ("anyio", "asyncio", "concurrent", "contextlib", "winsock_pytest")
 _OWN = __name__.rpartition(".")[0]
