@@ -157,6 +157,9 @@ def _replace_in_modules(replacements: list[tuple[object, object]]) -> None:
         own = module_name.partition(".")[0] in _OWN_PACKAGES and module_name != "winsock"
         if own or not isinstance(module, ModuleType):
             continue
+        # Most modules have none of them, and a large program has thousands of modules.
+        if new.keys().isdisjoint(map(id, list(vars(module).values()))):
+            continue
         for name, value in list(vars(module).items()):
             if id(value) in new:
                 vars(module)[name] = new[id(value)]
