@@ -96,6 +96,7 @@ def winsock_peer(request: pytest.FixtureRequest) -> Iterator[Callable[[Peer], Ru
     running = request.node.stash.setdefault(_PEERS, [])
 
     def start(script: Peer) -> RunningPeer:
+        __tracebackhide__ = True
         if not isinstance(script, Peer):
             raise TypeError(f"winsock_peer() takes a script, such as Peer().accept(), not {script!r}")
         if _NETWORK in request.node.stash and script.host is None:

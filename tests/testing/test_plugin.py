@@ -322,6 +322,26 @@ def test_it(winsock_started, winsock_peer):
     assert "winsock_pytest.py" not in result.stdout.str()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "with Peer(limit=0.01).accept().start(): pass",
+        "Peer(limit=0.01).accept().start().finish()",
+        "Peer(address='192.0.2.1').accept().start()",
+        "Peer().start()",
+    ],
+)
+def test_the_report_of_a_failed_script_points_to_the_line_of_the_test(run: Run, body: str) -> None:
+    result = run(f"""
+def test_it():
+    {body}
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["test_the_report_of_*.py:11: *Error"])
+    assert "running.py" not in result.stdout.str()
+    assert "peer.py" not in result.stdout.str()
+
+
 def test_an_error_of_the_test_is_shown_with_the_failed_step_that_caused_it(run: Run) -> None:
     result = run("""
 def test_it(winsock_started, winsock_peer):

@@ -197,6 +197,7 @@ class Peer:
         Errors: ValueError for a script without steps. AssertionError if the socket cannot be opened, for example
         because the port is in use.
         """
+        __tracebackhide__ = True
         if not self._state.role:
             raise ValueError(f"a script without accept(), connect() or datagrams() cannot be started: {self!r}")
         surroundings: Surroundings

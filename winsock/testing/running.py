@@ -28,6 +28,8 @@ class RunningPeer:
     """A script that was started. The end of a `with` statement finishes it; if the block raises, it is stopped."""
 
     def __init__(self, script: Sequence[Step], options: Options, surroundings: Surroundings) -> None:
+        # pytest leaves this module out of a traceback: the report points to the line of the test.
+        __tracebackhide__ = True
         self._error: BaseException | None = None
         self._script, self._surroundings = script, surroundings
         self.conversation = Conversation(surroundings.now)
@@ -78,6 +80,7 @@ class RunningPeer:
         Errors: AssertionError if a step has failed, or if the peer was killed, for example by a crash of its simulated
         host, before a step that expects or receives something; it shows the script and what both sides have sent.
         """
+        __tracebackhide__ = True
         self._surroundings.join()
         if self._surroundings.killed and not self._kill_reported:
             self._kill_reported = True
@@ -94,6 +97,7 @@ class RunningPeer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        __tracebackhide__ = True
         # A step that has failed is often the cause of the error in the block: both are shown.
         if kind is not None:
             self.stop()
@@ -110,6 +114,7 @@ class RunningPeer:
             warnings.warn(text, RuntimeWarning, stacklevel=1)
 
     def _open(self) -> None:
+        __tracebackhide__ = True
         start_winsock(self._run.calls)
         is_open = False
         try:

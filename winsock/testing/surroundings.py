@@ -99,6 +99,7 @@ class RealWorld:
             raise Stopped
 
     def start(self, open: Callable[[], None], execute: Callable[[], None]) -> None:
+        __tracebackhide__ = True
         open()
         self._thread = threading.Thread(target=execute, name="winsock peer", daemon=True)
         self._thread.start()
