@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -23,9 +23,11 @@ _NETWORK_FIXTURE = "winsock_network"
 _REAL_FIXTURES = {"winsock_started", "winsock_ports", "winsock_port"}
 _REPORTS = "winsock_reports"
 _SEED_OR_SEEDS = "use seed=7 or seeds=range(20)"
-# What is known of a test: whether it ended early (it failed or was skipped), its peers, its simulated network.
+# What is known of a test: whether it ended early (it failed or was skipped), its peers, the failed steps that its own
+# failure does not show, its simulated network.
 _ENDED_EARLY: pytest.StashKey[bool] = pytest.StashKey()
 _PEERS: pytest.StashKey[list[RunningPeer]] = pytest.StashKey()
+_FAILED_STEPS: pytest.StashKey[str] = pytest.StashKey()
 _NETWORK: pytest.StashKey[Recording] = pytest.StashKey()
 # Of the whole run: whether it was interrupted, by Ctrl-C, pytest.exit or an internal error. A fixture that fails then
 # would hide the cause and change pytest's exit code.
@@ -88,10 +90,15 @@ def winsock_port(winsock_ports: Callable[[], int]) -> int:
 @pytest.fixture
 def winsock_peer(request: pytest.FixtureRequest) -> Iterator[Callable[[Peer], RunningPeer]]:
     """A function that starts a script. The test ends when all its scripts have ended, and fails with a failed step."""
+    from winsock.testing import Peer
+
     _register_reports(request.config)
     running = request.node.stash.setdefault(_PEERS, [])
 
     def start(script: Peer) -> RunningPeer:
+        __tracebackhide__ = True
+        if not isinstance(script, Peer):
+            raise TypeError(f"winsock_peer() takes a script, such as Peer().accept(), not {script!r}")
         if _NETWORK in request.node.stash and script.host is None:
             pytest.fail(
                 f"a peer of this machine cannot be used together with winsock_network: use Peer(host), not {script!r}",
@@ -101,7 +108,14 @@ def winsock_peer(request: pytest.FixtureRequest) -> Iterator[Callable[[Peer], Ru
         return peer
 
     yield start
-    _fail(request, _finish_peers(running, stop=True))
+    _fail(request, _finish_last_peers(request))
+
+
+def _finish_last_peers(request: pytest.FixtureRequest) -> str:
+    """Finish the peers that the end of a fixture has started; stop them if the test has failed, or is interrupted."""
+    interrupted = request.config.stash.get(_INTERRUPTED, False)
+    stop = interrupted or request.node.stash.get(_ENDED_EARLY, False)
+    return _finish_peers(request.node.stash.get(_PEERS, []), stop=stop)
 
 
 def _finish_peers(running: list[RunningPeer], stop: bool) -> str:
@@ -132,6 +146,14 @@ class _Reports:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        # Some plugins run a failed test again.
+        keys: tuple[pytest.StashKey[Any], ...] = (_ENDED_EARLY, _FAILED_STEPS, _NETWORK)
+        for key in keys:
+            if key in item.stash:
+                del item.stash[key]
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         running = item.stash.get(_PEERS, [])
@@ -146,7 +168,13 @@ class _Reports:
             # A failed step is often the cause, so both are shown.
             _fail_with(_finish_peers(running, stop=True))
             raise
-        _fail_with(_finish_peers(running, stop=False))
+        if getattr(item, "_excinfo", None):
+            # pytest's items of unittest keep the exception, and show it instead of another one.
+            if _NETWORK in item.stash:
+                item.stash[_NETWORK].keep()
+            item.stash[_FAILED_STEPS] = _finish_peers(running, stop=True)
+        else:
+            _fail_with(_finish_peers(running, stop=False))
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -157,6 +185,8 @@ class _Reports:
         # Skipped tests and expected failures are not failed reports, but they end at an exception too.
         if report.failed or call.excinfo is not None:
             item.stash[_ENDED_EARLY] = True
+        if report.failed and call.when == "call" and item.stash.get(_FAILED_STEPS, ""):
+            report.sections.append(("failed step of a peer", item.stash[_FAILED_STEPS]))
         if report.failed and _NETWORK in item.stash:
             report.sections.append(("simulated network", item.stash[_NETWORK].report()))
         return report
@@ -181,7 +211,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if mark is not None and "seeds" in mark.kwargs and _NETWORK_FIXTURE in metafunc.fixturenames:
         seeds = mark.kwargs["seeds"]
         if not isinstance(seeds, Iterable) or isinstance(seeds, str):
-            pytest.fail(f"invalid mark {_NETWORK_FIXTURE}: seeds={seeds!r}: {_SEED_OR_SEEDS}", pytrace=False)
+            _invalid_mark(metafunc.definition, f"seeds={seeds!r}: {_SEED_OR_SEEDS}")
         seeds = list(seeds)
         metafunc.parametrize(_NETWORK_FIXTURE, seeds, indirect=True, ids=[f"seed={seed}" for seed in seeds])
 
@@ -189,17 +219,30 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def winsock_network(request: pytest.FixtureRequest) -> Iterator[Network]:
     """A simulated network that is open during the test; the mark of the same name chooses its seed."""
+    from winsock.simulation.errors import SimulationError
     from winsock.simulation.network import Network
     from winsock.testing.network_report import Recording
 
     _register_reports(request.config)
     _refuse_real_fixtures(sorted(_REAL_FIXTURES & set(request.fixturenames)))
     options = _network_options(request.node)
-    seeds = options.pop("seeds", ())
-    seed = request.param if seeds else options.pop("seed", 0)
-    with Network(seed=seed, **options) as network:
+    seed = options.pop("seed", 0)
+    if options.pop("seeds", None) is not None:
+        if not hasattr(request, "param"):
+            _invalid_mark(
+                request.node, f"several seeds need {_NETWORK_FIXTURE} as a parameter of the test: {_SEED_OR_SEEDS}"
+            )
+        seed = request.param
+    try:
+        network = Network(seed=seed, **options)
+    except SimulationError as error:
+        _invalid_mark(request.node, str(error))
+    with network:
         request.node.stash[_NETWORK] = Recording(network)
         yield network
+        # The end of the network kills its peers. This comes first where winsock_peer was set up before it.
+        failures = _finish_last_peers(request)
+    _fail(request, failures)
 
 
 def _refuse_in_network(request: pytest.FixtureRequest) -> None:
@@ -212,7 +255,7 @@ def _refuse_real_fixtures(names: list[str]) -> None:
     if names:
         pytest.fail(
             f"winsock_network cannot be used together with {', '.join(names)}: a simulated process calls WSAStartup "
-            "itself and can bind any port",
+            "itself and can bind any port. Use a test of its own for the simulated network",
             pytrace=False,
         )
 
@@ -222,5 +265,11 @@ def _network_options(node: pytest.Item) -> dict[str, Any]:
     if mark is None:
         return {}
     if mark.args or {"seed", "seeds"} <= set(mark.kwargs):
-        pytest.fail(f"invalid mark {_NETWORK_FIXTURE}: {_SEED_OR_SEEDS}", pytrace=False)
+        _invalid_mark(node, _SEED_OR_SEEDS)
     return dict(mark.kwargs)
+
+
+def _invalid_mark(node: pytest.Item, problem: str) -> NoReturn:
+    file, line, test = node.location
+    where = file if line is None else f"{file}:{line + 1}"
+    pytest.fail(f"invalid mark {_NETWORK_FIXTURE}: {problem} (at {where}, {test})", pytrace=False)

@@ -31,6 +31,20 @@ def test_a_network_cannot_be_opened_twice() -> None:
         net.__enter__()
 
 
+def test_a_closed_network_runs_no_process() -> None:
+    with Network() as net:
+        host = net.host("a")
+    ran: list[int] = []
+    with pytest.raises(SimulationError, match="the network is not open"):
+        host.start(lambda: ran.append(start()))
+    with pytest.raises(SimulationError, match="the network is not open"), host.attached():
+        ran.append(start())
+    with pytest.raises(SimulationError, match="the network is not open"):
+        net.run()
+    assert not ran
+    assert not host.processes
+
+
 @pytest.mark.parametrize("attached", [False, True])
 def test_the_processes_of_an_outer_network_run_while_an_inner_one_is_open(attached: bool) -> None:
     def program() -> str:

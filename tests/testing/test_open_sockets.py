@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 import sys
@@ -123,6 +124,21 @@ def test_the_threads_of_a_test_are_recorded() -> None:
     assert "in new" in report_of(lambda: Running(new).result())
 
 
+def test_the_lines_of_an_event_loop_are_left_out_of_the_report() -> None:
+    async def task() -> None:
+        open_datagram_socket()
+
+    async def main() -> None:
+        await asyncio.create_task(task())
+
+    def block() -> None:
+        asyncio.run(main())
+
+    lines = report_of(block).splitlines()[2:]
+    assert [line.rpartition(" ")[2] for line in lines[:3]] == ["open_datagram_socket", "task", "block"]
+    assert not [line for line in lines if "asyncio" in line]
+
+
 def test_the_original_functions_are_back_after_the_block() -> None:
     before = dict(vars(winsock))
     with started():
@@ -132,6 +148,47 @@ def test_the_original_functions_are_back_after_the_block() -> None:
     assert {name: value for name, value in vars(winsock).items() if value is not before[name]} == {}
     assert socket is before["socket"]
     assert globals()["closesocket"] is before["closesocket"]
+
+
+def test_a_recording_function_that_is_put_back_later_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = winsock.socket
+    with started():
+        # As the monkeypatch of a test does that was set up before its winsock_started.
+        monkeypatch.setattr(winsock, "socket", lambda *args: INVALID_SOCKET)
+        assert winsock.socket(AF_INET, SOCK_STREAM, 0) == INVALID_SOCKET
+    monkeypatch.undo()
+    text = report_of(lambda: winsock.socket(AF_INET, SOCK_DGRAM, 0))
+    assert "opened by socket() at " in text
+    assert re.search(r"opened by socket\(\) at .*winsock_kit\.py:\d+ in new", report_of(new))
+    assert winsock.socket is original
+
+
+def test_a_function_that_the_test_has_replaced_stays_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fake(*args: int) -> int:
+        return INVALID_SOCKET
+
+    monkeypatch.setattr(winsock, "socket", fake)
+    with started():
+        assert winsock.socket is fake
+    assert winsock.socket is fake
+
+
+def test_blocks_inside_each_other_report_what_each_leaves_open() -> None:
+    def inner() -> None:
+        open_datagram_socket()
+        WSAStartup(MAKEWORD(2, 2), WSADATA())
+
+    def outer() -> None:
+        socket(AF_INET, SOCK_STREAM, 0)
+        text = report_of(inner)
+        assert text.startswith("1 socket was left open:")
+        assert "WSAStartup succeeded once more often" in text
+
+    text = report_of(outer)
+    assert text.startswith("1 socket was left open:")
+    assert "in outer" in text
+    assert "WSAStartup" not in text
+    assert WSACleanup() == SOCKET_ERROR
 
 
 @pytest.mark.posix_only(reason="only the handles of compat have an order, by which such a socket is found")
@@ -204,14 +261,31 @@ def test_sockets_that_a_clean_up_has_closed_are_not_reported() -> None:
 
 
 def test_a_start_without_its_clean_up_is_reported() -> None:
-    text = report_of(lambda: [WSAStartup(MAKEWORD(2, 2), WSADATA()) for _ in range(2)])
-    assert text == "WSAStartup succeeded 2 times more often than WSACleanup"
+    def start() -> None:
+        WSAStartup(MAKEWORD(2, 2), WSADATA())
+
+    def block() -> None:
+        for _ in range(2):
+            start()
+
+    lines = report_of(block).splitlines()
+    assert lines[0] == "WSAStartup succeeded 2 times more often than WSACleanup:"
+    opening, caller = line_of(start, "WSAStartup"), line_of(block, "start()")
+    assert re.fullmatch(rf"  WSAStartup\(\) at .*test_open_sockets\.py:{opening} in start", lines[1])
+    assert re.fullmatch(rf"    called at .*test_open_sockets\.py:{caller} in block", lines[2])
+    assert len([line for line in lines if "WSAStartup()" in line]) == 1
     assert WSACleanup() == SOCKET_ERROR
 
 
 def test_a_clean_up_without_its_start_is_reported() -> None:
     assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    assert report_of(lambda: WSACleanup()) == "WSACleanup succeeded once more often than WSAStartup"
+
+    def block() -> None:
+        WSACleanup()
+
+    first, second, *_ = report_of(block).splitlines()
+    assert first == "WSACleanup succeeded once more often than WSAStartup:"
+    assert re.fullmatch(rf"  WSACleanup\(\) at .*test_open_sockets\.py:{line_of(block, 'WSACleanup')} in block", second)
     # The start before the block is still there.
     assert WSACleanup() == 0
     assert WSACleanup() == SOCKET_ERROR

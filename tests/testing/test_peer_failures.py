@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import warnings
 from collections.abc import Callable
 from ctypes import sizeof
 from types import SimpleNamespace
@@ -50,6 +52,8 @@ def test_the_report_shows_the_script_and_the_bytes_of_both_sides_with_their_time
     text = failure(Peer().accept().send(b"hello\0").expect(b"GET ").close(), program)
     assert re.fullmatch(
         r"step 3, expect\(b'GET '\): the next bytes are b'POST /\\r\\n' \(\d+\.\d{3} s after the peer's start\)\n"
+        r"the peer was started at .*test_peer_failures\.py:\d+ in failure\n"
+        r"  called at .*test_peer_failures\.py:\d+ in test_the_report_shows_the_script_and_the_bytes_of_.*_times\n"
         r"\n"
         r"The script:\n"
         r"      1 \.accept\(\)\n"
@@ -124,7 +128,7 @@ def test_a_failed_step_says_what_happened_instead(script: Peer, program: Callabl
 def test_a_step_fails_at_the_time_limit() -> None:
     # The other steps' time limits are tested in simulated time, which no busy machine delays.
     text = failure(Peer(limit=2).accept().expect(b"GET "), lambda s: send_all(s, b"GE"))
-    assert "expect(b'GET '): 2 of 4 bytes have arrived" in text.splitlines()[0]
+    assert "expect(b'GET '): 2 of 4 bytes have arrived within the limit of 2 s (2." in text.splitlines()[0]
 
 
 def test_a_send_that_the_other_side_does_not_read_fails_at_the_time_limit() -> None:
@@ -276,6 +280,21 @@ def test_the_block_of_a_with_statement_raises_the_failure_at_its_end() -> None:
     with pytest.raises(AssertionError, match="nobody connected"):  # noqa: SIM117 - the order matters
         with Peer(limit=0.01).accept().start():
             pass
+
+
+def test_a_failure_that_nobody_asks_for_is_a_warning() -> None:
+    peer = Peer(limit=0.01).accept().start()
+    peer._surroundings.join()
+    with pytest.warns(RuntimeWarning, match=r"^finish\(\) was not called for a peer that has failed: step 1, accept"):
+        del peer
+
+
+def test_a_peer_that_is_stopped_by_an_interruption_gives_no_warning() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        test_a_failed_step_does_not_replace_an_interruption_of_the_block(KeyboardInterrupt)
+        gc.collect()
+    assert not caught
 
 
 def test_an_error_in_the_block_stops_the_peer_and_is_raised() -> None:

@@ -107,13 +107,24 @@ def test_a_failed_step_is_raised_in_the_test_with_simulated_times(net: Network) 
     with pytest.raises(AssertionError) as caught:
         peer.finish()
     text = str(caught.value)
-    assert text.startswith("step 2, expect(b'GET '): 2 of 4 bytes have arrived (10.003 s after the peer's start)")
+    assert text.startswith("step 2, expect(b'GET '): 2 of 4 bytes have arrived within the limit of 10 s (10.003 s")
     assert "0.003 s  the peer received 2 bytes\n             000000  47 45 " in text
     client.stop()
 
 
+def test_the_reason_of_a_failed_connect_is_that_of_the_last_attempt_that_has_ended(net: Network) -> None:
+    # The time limit ends an attempt that has no answer yet. The server has refused all attempts before.
+    net.link("client", "server", latency=0.04)
+    with pytest.raises(AssertionError) as caught:
+        Peer(net.hosts["client"], limit=2).connect(("server", 80)).start().finish()
+    assert "failed: (#10061) WSAECONNREFUSED" in str(caught.value).splitlines()[0]
+    assert "within the limit of 2 s (2." in str(caught.value).splitlines()[0]
+
+
 def test_nobody_who_connects_is_reported_at_the_time_limit(net: Network) -> None:
-    with pytest.raises(AssertionError, match=r"nobody connected to 10\.0\.0\.1:8081 \(60\.000 s after"):
+    with pytest.raises(
+        AssertionError, match=r"nobody connected to 10\.0\.0\.1:8081 within the limit of 60 s \(60\.000 s after"
+    ):
         Peer(net.hosts["server"], port=8081, limit=60).accept().start().finish()
 
 
@@ -194,7 +205,9 @@ def test_a_reset_is_expected_within_the_time_limit_although_data_arrives(net: Ne
     server = Peer(net.hosts["server"], limit=2).accept().expect_reset().start()
     script = Peer(net.hosts["client"]).connect(server.address).send(b"x").wait(0.1).repeat(100, last=2)
     client = script.start()
-    with pytest.raises(AssertionError, match=r"the other side has not reset the connection \(2\.\d+ s"):
+    with pytest.raises(
+        AssertionError, match=r"the other side has not reset the connection within the limit of 2 s \(2\.\d+ s"
+    ):
         server.finish()
     client.stop()
 

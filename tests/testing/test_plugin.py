@@ -192,6 +192,75 @@ def test_it(winsock_started, winsock_peer{", i" if "'i'" in mark else ""}):
     result.assert_outcomes(**{outcome: 1})
 
 
+UNITTEST = (
+    HEAD
+    + """
+import unittest
+
+class Case(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def _fixtures(self, winsock_started, winsock_peer):
+        self.start = winsock_peer
+"""
+)
+
+
+def test_a_peer_fails_the_test_of_a_unittest_class(run: Run) -> None:
+    result = run(
+        """
+    def test_it(self):
+        s = connected(self.start(Peer().accept().expect(b"GET ")))
+        send(s, b"POST", 4, 0)
+        closesocket(s)
+""",
+        head=UNITTEST,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["step 2, expect(b'GET '): the next bytes are b'POST' *", "the peer was started at *"])
+
+
+def test_a_failed_test_of_a_unittest_class_is_shown_with_the_failed_step(run: Run) -> None:
+    result = run(
+        """
+    def test_it(self):
+        s = connected(self.start(Peer().accept().expect(b"GET ")))
+        send(s, b"POST", 4, 0)
+        self.assertEqual(recv(s, bytearray(1), 1, 0), 1, "no answer")
+""",
+        head=UNITTEST,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*no answer", "*- failed step of a peer -*", "step 2, expect(b'GET '): the next bytes are b'POST' *"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "mark", "outcome"),
+    [
+        ("self.fail()", "", "failed"),
+        ("self.skipTest('no IPv6')", "", "skipped"),
+        ("self.fail()", "@unittest.expectedFailure", "xfailed"),
+        ("self.fail()", "@pytest.mark.xfail", "xfailed"),
+    ],
+)
+def test_a_test_of_a_unittest_class_that_ends_early_stops_its_peers(
+    run: Run, end: str, mark: str, outcome: str
+) -> None:
+    # Otherwise the run would wait for the peer, longer than this test may take.
+    result = run(
+        f"""
+    {mark}
+    def test_it(self):
+        self.start(Peer(limit=600).accept())
+        {end}
+""",
+        head=UNITTEST,
+    )
+    result.assert_outcomes(**{outcome: 1})
+    assert "nobody connected" not in result.stdout.str()
+
+
 def test_what_a_fixture_of_the_test_opens_and_closes_is_not_reported(run: Run) -> None:
     result = run("""
 @pytest.fixture
@@ -253,6 +322,26 @@ def test_it(winsock_started, winsock_peer):
     assert "winsock_pytest.py" not in result.stdout.str()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "with Peer(limit=0.01).accept().start(): pass",
+        "Peer(limit=0.01).accept().start().finish()",
+        "Peer(address='192.0.2.1').accept().start()",
+        "Peer().start()",
+    ],
+)
+def test_the_report_of_a_failed_script_points_to_the_line_of_the_test(run: Run, body: str) -> None:
+    result = run(f"""
+def test_it():
+    {body}
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["test_the_report_of_*.py:11: *Error"])
+    assert "running.py" not in result.stdout.str()
+    assert "peer.py" not in result.stdout.str()
+
+
 def test_an_error_of_the_test_is_shown_with_the_failed_step_that_caused_it(run: Run) -> None:
     result = run("""
 def test_it(winsock_started, winsock_peer):
@@ -284,6 +373,50 @@ def broken(winsock_peer):
 def test_it(broken): pass
 """)
     result.assert_outcomes(errors=1)
+
+
+@pytest.mark.parametrize("argument", ["None", "Peer", "Peer().accept"])
+def test_what_is_no_script_is_refused(run: Run, argument: str) -> None:
+    result = run(f"def test_it(winsock_peer): winsock_peer({argument})")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*TypeError: winsock_peer() takes a script, such as Peer().accept(), not *"])
+
+
+def test_a_test_waits_for_a_peer_that_the_end_of_a_fixture_starts(run: Run) -> None:
+    result = run("""
+@pytest.fixture
+def late(winsock_started, winsock_peer):
+    yield
+    s = connected(winsock_peer(Peer().accept().wait(0.1).expect(b"GET ")))
+    send(s, b"POST", 4, 0)
+    closesocket(s)
+
+def test_it(late): pass
+""")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["step 3, expect(b'GET '): the next bytes are b'POST' *"])
+
+
+def test_a_test_that_runs_again_begins_anew(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("""
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    runtestprotocol(item, nextitem=nextitem, log=False)
+    item._initrequest()
+    runtestprotocol(item, nextitem=nextitem, log=True)
+    return True
+""")
+    result = run("""
+runs = []
+
+def test_it(winsock_started):
+    runs.append(1)
+    socket(AF_INET, SOCK_DGRAM, 0)
+    assert len(runs) == 2
+""")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["1 socket was left open:"])
 
 
 def test_a_test_without_these_fixtures_has_the_original_functions(run: Run) -> None:
@@ -333,6 +466,26 @@ def test_after():
         head=SIMULATED,
     )
     result.assert_outcomes(passed=2)
+
+
+def test_a_simulated_network_ends_after_its_peers_in_either_order_of_the_fixtures(run: Run) -> None:
+    result = run("""
+@pytest.fixture
+def broken(winsock_peer, winsock_network):
+    winsock_peer(Peer(winsock_network.host("server")).accept().expect(b"x"))
+    raise KeyError
+
+@pytest.fixture
+def late(winsock_peer, winsock_network):
+    yield
+    server = winsock_peer(Peer(winsock_network.host("server")).accept().expect(b"x"))
+    winsock_peer(Peer(winsock_network.host("client")).connect(server.address).send(b"x"))
+
+def test_broken(broken): pass
+def test_late(late): pass
+""")
+    result.assert_outcomes(passed=1, errors=1)
+    assert "the peer was killed" not in result.stdout.str()
 
 
 def test_the_mark_chooses_seed_and_options_of_the_network(run: Run) -> None:
@@ -408,6 +561,33 @@ def test_it(winsock_network): pass
     result.stdout.fnmatch_lines(["*invalid mark winsock_network: use seed=7 or seeds=range(20)*"])
 
 
+def test_several_seeds_need_the_fixture_as_a_parameter_of_the_test(run: Run) -> None:
+    result = run("""
+@pytest.mark.winsock_network(seeds=[3])
+def test_it(request):
+    request.getfixturevalue("winsock_network")
+
+@pytest.mark.winsock_network(seed=3)
+def test_one_seed(request):
+    assert request.getfixturevalue("winsock_network").seed == 3
+""")
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(
+        ["invalid mark winsock_network: several seeds need winsock_network as a parameter of the test: *"]
+    )
+
+
+@pytest.mark.parametrize("option", ["sed=7", "latency='1'", "programs='ticker'", "seed=1.5"])
+def test_an_invalid_option_of_the_network_is_reported_without_a_traceback(run: Run, option: str) -> None:
+    result = run(f"""
+@pytest.mark.winsock_network({option})
+def test_it(winsock_network): pass
+""")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["invalid mark winsock_network: * (at *.py:10, test_it)"])
+    assert "winsock_pytest.py" not in result.stdout.str()
+
+
 @pytest.mark.parametrize("fixture", ["winsock_started", "winsock_port", "winsock_ports"])
 @pytest.mark.parametrize("first", [True, False])
 def test_fixtures_of_this_machine_are_refused_in_a_simulated_network(run: Run, fixture: str, first: bool) -> None:
@@ -451,7 +631,8 @@ def test_seeds_that_are_not_several_are_reported(run: Run, seeds: str) -> None:
 def test_it(winsock_network): pass
 """)
     assert result.ret != 0
-    message = f"invalid mark winsock_network: seeds={seeds}: use seed=7 or seeds=range(20)"
+    file = "test_seeds_that_are_not_several_are_reported.py:10, test_it"
+    message = f"invalid mark winsock_network: seeds={seeds}: use seed=7 or seeds=range(20) (at {file})"
     result.stdout.fnmatch_lines([f"*{message}*"])
     assert "TypeError" not in result.stdout.str()
 

@@ -115,6 +115,8 @@ def test_an_impossible_step_is_refused_when_the_script_is_built(build: Callable[
         (lambda: Peer(receive_buffer=-1), "invalid receive_buffer: -1: it must be greater than 0"),
         (lambda: Peer(send_buffer=2**31), "invalid send_buffer: 2147483648: it must be at most 2147483647"),
         (lambda: Peer().connect(("localhost", 65_536)), "invalid port: 65536"),
+        (lambda: Peer().connect(("bücher.example", 80)), "invalid host: 'bücher.example': it must be ASCII text"),
+        (lambda: Peer(address="ü").accept(), "invalid host: 'ü': it must be ASCII text"),
     ],
 )
 def test_an_argument_out_of_its_range_is_refused_when_the_script_is_built(
@@ -144,6 +146,8 @@ def test_an_argument_out_of_its_range_is_refused_when_the_script_is_built(
         (lambda script: Peer(limit="3"), "invalid limit: '3': it must be a number"),  # type: ignore[arg-type]
         (lambda script: Peer(port="80"), "invalid port: '80': it must be an integer"),  # type: ignore[arg-type]
         (lambda script: Peer(port=80.5), "invalid port: 80.5: it must be an integer"),  # type: ignore[arg-type]
+        (lambda script: Peer("server"), "invalid host: 'server': it must be a host of a simulated"),  # type: ignore[arg-type]
+        (lambda script: Peer(8081), "invalid host: 8081: it must be a host of a simulated"),  # type: ignore[arg-type]
         (lambda script: Peer(address=80), "invalid host: 80: it must be a string"),  # type: ignore[arg-type]
         (lambda script: Peer(receive_buffer="9"), "invalid receive_buffer: '9'"),  # type: ignore[arg-type]
         (lambda script: Peer().connect("a:8080"), "invalid address: 'a:8080': it must be a port or a pair"),  # type: ignore[arg-type]

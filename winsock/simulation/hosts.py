@@ -137,8 +137,8 @@ class Host:
         `name` is the process's, by default the function's. After a crash the program starts again if `restart` is true.
         An exception of the program ends the process; `Network.run` raises it unless the process `may_fail`.
 
-        Errors: SimulationError if the host is switched off, if a process of the name runs, or if the program holds the
-        calls of the real Winsock.
+        Errors: SimulationError if the host is switched off or its network is not open, if a process of the name runs,
+        or if the program holds the calls of the real Winsock.
         """
         if not callable(program):
             raise SimulationError(f"invalid program: {program!r}; give a function")

@@ -141,8 +141,7 @@ class Network(FaultMethods):
 
         Errors: SimulationError if the name or an address is invalid or exists, or outside of the network's block.
         """
-        if not self._open:
-            raise SimulationError("the network is not open: use `with Network() as net:`")
+        self._check_open()
         for text in (name, *addresses):
             if not isinstance(text, str):
                 raise SimulationError(f"invalid name or address of a host: {text!r}; give a str")
@@ -185,8 +184,9 @@ class Network(FaultMethods):
         What happens at the last moment of that time happens too; run(0) gives each process that can run its turn.
 
         Errors: the exception of a process that may not fail; NothingCanHappen if processes wait for something that
-        cannot happen any more; SimulationError if `seconds` is negative or infinite.
+        cannot happen any more; SimulationError if `seconds` is negative or infinite, or the network is not open.
         """
+        self._check_open()
         scheduler = self.scheduler
         if scheduler.internal or scheduler.current is not scheduler.main:
             raise SimulationError("only the test may run the network; a process waits with sleep() or in a call")
@@ -351,6 +351,7 @@ class Network(FaultMethods):
         return self._addresses.name_of(ip)
 
     def check_program(self, program: Callable[..., Any]) -> None:
+        self._check_open()
         check_program(program, self._checked)
 
     def process_started(self, process: Process) -> None:
@@ -366,6 +367,7 @@ class Network(FaultMethods):
             self.scheduler.wake(self.scheduler.main)
 
     def attach(self, process: Process) -> None:
+        self._check_open()
         if self.scheduler.current is not self.scheduler.main:
             raise SimulationError("only the test may be attached to a host; a process starts another one: host.start()")
         self._trace_calls_of(process)
@@ -373,6 +375,11 @@ class Network(FaultMethods):
 
     def detach(self, process: Process) -> None:
         self._attached.remove(process)
+
+    def _check_open(self) -> None:
+        # The calls of a process would be those of the real Winsock.
+        if not self._open:
+            raise SimulationError("the network is not open: use `with Network() as net:`")
 
     def _trace_calls_of(self, process: Process) -> None:
         with self.scheduler.inside():

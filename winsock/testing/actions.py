@@ -18,7 +18,7 @@ from .addresses import family_of, local_address, peer_address, resolve, shown
 from .endpoints import Connection, ConnectionReset, DatagramSocket, set_nonblocking
 from .runs import Run
 from .steps import Step
-from .surroundings import Failure, wait_until_ready
+from .surroundings import Failure, TimeLimitReached, wait_until_ready
 
 __all__ = ["ACTIONS", "close"]
 
@@ -36,7 +36,7 @@ def accept(run: Run, step: steps.Accept) -> None:
     while True:
         readable, _ = wait_until_ready(run.surroundings, run.listener, read=True, write=False, deadline=deadline)
         if not readable:
-            raise Failure(f"nobody connected to {shown(local_address(run.calls, run.listener))}")
+            raise TimeLimitReached(f"nobody connected to {shown(local_address(run.calls, run.listener))}")
         s = run.calls.accept(run.listener, None, None)
         if s != INVALID_SOCKET:
             break
@@ -56,19 +56,22 @@ def _connected(run: Run, s: int) -> None:
 def connect(run: Run, step: steps.Connect) -> None:
     deadline = run.deadline
     names = resolve(run.calls, step.host, step.port)
+    reason = WSAETIMEDOUT
     while True:
         for name in names:
             s, error = _attempt(run, name, deadline)
             if s is not None:
                 _connected(run, s)
                 return
+            reason = error or reason
             if run.surroundings.now() >= deadline:
-                raise Failure(f"connect to {step.host}:{step.port} failed: {WSAErrorDescript(error)}")
+                text = f"connect to {step.host}:{step.port} failed: {WSAErrorDescript(reason)}"
+                raise TimeLimitReached(f"{text} There was no connection")
         run.surroundings.pause(_BETWEEN_ATTEMPTS)
 
 
 def _attempt(run: Run, name: bytes, deadline: float) -> tuple[int | None, int]:
-    """A connected socket; or None and the error."""
+    """A connected socket; or None and the error, which is 0 for an attempt that the deadline has ended."""
     s = run.new_socket(family_of(name), SOCK_STREAM)
     set_nonblocking(run.surroundings, s)
     error = 0
@@ -84,10 +87,9 @@ def _attempt(run: Run, name: bytes, deadline: float) -> tuple[int | None, int]:
         run.calls.getsockopt(s, SOL_SOCKET, SO_ERROR, value, c_int(4))
         error = value.value
         # An attempt that goes on has an address of the other side, but no connection.
-        if not error and not ended:
-            error = WSAETIMEDOUT
-        if not error and peer_address(run.calls, s) is None:
-            error = WSAEWOULDBLOCK
+        if not error and (not ended or peer_address(run.calls, s) is None):
+            run.calls.closesocket(s)
+            return None, 0
     if error:
         run.calls.closesocket(s)
         return None, error
@@ -168,21 +170,21 @@ def _next_datagram(run: Run) -> bytes:
     deadline = run.deadline
     while not run.endpoint.unread:
         if not run.endpoint.wait_for_more(deadline):
-            raise Failure("no datagram has arrived")
+            raise TimeLimitReached("no datagram has arrived")
     return run.endpoint.take()
 
 
 def _wait_for_data(run: Run, deadline: float, so_far: str) -> None:
     """Wait until more has arrived.
 
-    Errors: ConnectionReset. Failure at the end of the stream and once the deadline has come.
+    Errors: ConnectionReset. Failure at the end of the stream. TimeLimitReached.
     """
     if run.connection.was_reset:
         raise ConnectionReset
     if run.connection.ended:
         raise Failure(f"the other side ended its stream: {so_far}")
     if not run.connection.wait_for_more(deadline):
-        raise Failure(so_far)
+        raise TimeLimitReached(so_far)
 
 
 def read_slowly(run: Run, step: steps.ReadSlowly) -> None:
@@ -201,7 +203,7 @@ def read_slowly(run: Run, step: steps.ReadSlowly) -> None:
                 run.surroundings, connection.s, read=True, write=False, deadline=run.deadline
             )
             if not readable:
-                raise Failure(f"{taken} bytes have arrived, then nothing more")
+                raise TimeLimitReached(f"{taken} bytes have arrived, then nothing more")
             # The time without data does not count.
             start = run.surroundings.now() - taken / rate
             continue
@@ -229,7 +231,7 @@ def expect_reset(run: Run, step: steps.ExpectReset) -> None:
             raise Failure("the other side ended its stream, without a reset")
         # The other side may send without end, so that the wait alone would not end.
         if not connection.wait_for_more(deadline) or run.surroundings.now() > deadline:
-            raise Failure("the other side has not reset the connection")
+            raise TimeLimitReached("the other side has not reset the connection")
 
 
 def half_close(run: Run, step: steps.HalfClose) -> None:

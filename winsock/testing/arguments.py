@@ -14,6 +14,7 @@ __all__ = [
     "checked_integer",
     "checked_number",
     "checked_port",
+    "checked_simulated_host",
 ]
 
 LOOPBACK = "127.0.0.1"
@@ -51,9 +52,22 @@ def checked_number(name: str, value: Any, zero: bool = False) -> Any:
 
 
 def checked_host(value: Any) -> str:
-    """A host name or a numeric address. Errors: TypeError."""
+    """A host name or a numeric address. Errors: TypeError. ValueError."""
     if not isinstance(value, str):
         raise TypeError(f"invalid host: {value!r}: it must be a string, not {type(value).__name__!r}")
+    if not value.isascii():
+        raise ValueError(f"invalid host: {value!r}: it must be ASCII text")
+    return value
+
+
+def checked_simulated_host(value: Any) -> Any:
+    """A host of a simulated network, or None. Errors: TypeError."""
+    # Not isinstance: a peer on real loopback needs no simulation.
+    if value is not None and not hasattr(value, "interfaces"):
+        raise TypeError(
+            f"invalid host: {value!r}: it must be a host of a simulated network, such as net.host('server'), not "
+            f"{type(value).__name__!r}; a peer of this machine takes address= and port="
+        )
     return value
 
 

@@ -29,7 +29,7 @@ from winsock.structures import linger, sockaddr_storage
 
 from .addresses import shown
 from .conversation import Conversation
-from .surroundings import Failure, Surroundings, call, wait_until_ready
+from .surroundings import Failure, Surroundings, TimeLimitReached, call, wait_until_ready
 
 __all__ = ["Connection", "ConnectionReset", "DatagramSocket", "set_nonblocking"]
 
@@ -127,7 +127,7 @@ class Connection(_Endpoint):
     def send(self, data: bytes, deadline: float) -> None:
         """Send all of the data, and meanwhile take what arrives.
 
-        Errors: ConnectionReset. Failure once the deadline has come.
+        Errors: ConnectionReset. TimeLimitReached.
         """
         sent = 0
         while sent < len(data):
@@ -141,7 +141,7 @@ class Connection(_Endpoint):
             if can_write:
                 sent += self._send_some(data[sent : sent + _LARGEST_SEND])
             elif not can_read:
-                raise Failure(f"the other side takes no more data: {sent} of {len(data)} bytes were sent")
+                raise TimeLimitReached(f"the other side takes no more data: {sent} of {len(data)} bytes were sent")
 
     def _send_some(self, data: bytes) -> int:
         count = self._calls.send(self.s, data, len(data), 0)
@@ -215,7 +215,7 @@ class DatagramSocket(_Endpoint):
         while True:
             _, can_write = wait_until_ready(self._surroundings, self.s, read=False, write=True, deadline=deadline)
             if not can_write:
-                raise Failure("the socket takes no more datagrams")
+                raise TimeLimitReached("the socket takes no more datagrams")
             to = self._destination or b""
             count = self._calls.sendto(self.s, data, len(data), 0, to, len(to))
             if count != SOCKET_ERROR:

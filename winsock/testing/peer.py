@@ -19,6 +19,7 @@ from .arguments import (
     checked_integer,
     checked_number,
     checked_port,
+    checked_simulated_host,
 )
 from .running import RunningPeer
 from .runs import Options
@@ -65,7 +66,7 @@ class Peer:
         for name, size in (("receive_buffer", receive_buffer), ("send_buffer", send_buffer)):
             if size is not None:
                 checked_integer(name, size)
-        self._host = host
+        self._host: Host | None = checked_simulated_host(host)
         own = LOOPBACK if host is None else str(ip_address(host.interfaces[0].address))
         where = own if address is None else checked_host(address)
         self._options = Options(where, checked_port(port, 0), limit, receive_buffer, send_buffer)
@@ -191,11 +192,12 @@ class Peer:
         """Start the script. A server listens when this returns.
 
         Use the result in a `with` statement, or call its finish(): this waits for the end of the script and raises the
-        AssertionError of a step that has failed.
+        AssertionError of a step that has failed. Without it, a failure is a RuntimeWarning.
 
         Errors: ValueError for a script without steps. AssertionError if the socket cannot be opened, for example
         because the port is in use.
         """
+        __tracebackhide__ = True
         if not self._state.role:
             raise ValueError(f"a script without accept(), connect() or datagrams() cannot be started: {self!r}")
         surroundings: Surroundings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -12,9 +13,10 @@ from winsock.structures import MAKEWORD, WSADATA, sockaddr_in, sockaddr_in6
 from .addresses import shown
 from .conversation import Conversation
 from .execution import execute
+from .lines import calling_lines, indented
 from .runs import Options, Run
 from .steps import Step, expects, text
-from .surroundings import Failure, Stopped, Surroundings
+from .surroundings import Failure, Stopped, Surroundings, TimeLimitReached
 
 __all__ = ["RunningPeer", "start_winsock"]
 
@@ -26,12 +28,15 @@ class RunningPeer:
     """A script that was started. The end of a `with` statement finishes it; if the block raises, it is stopped."""
 
     def __init__(self, script: Sequence[Step], options: Options, surroundings: Surroundings) -> None:
+        # pytest leaves this module out of a traceback: the report points to the line of the test.
+        __tracebackhide__ = True
+        self._error: BaseException | None = None
         self._script, self._surroundings = script, surroundings
         self.conversation = Conversation(surroundings.now)
         self._run = Run(surroundings, self.conversation, options)
         self._name: bytes | None = None
-        self._error: BaseException | None = None
         self._kill_reported = False
+        self._started_at = calling_lines()
         surroundings.start(self._open, self._execute)
 
     @property
@@ -75,6 +80,7 @@ class RunningPeer:
         Errors: AssertionError if a step has failed, or if the peer was killed, for example by a crash of its simulated
         host, before a step that expects or receives something; it shows the script and what both sides have sent.
         """
+        __tracebackhide__ = True
         self._surroundings.join()
         if self._surroundings.killed and not self._kill_reported:
             self._kill_reported = True
@@ -91,15 +97,24 @@ class RunningPeer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        __tracebackhide__ = True
         # A step that has failed is often the cause of the error in the block: both are shown.
         if kind is not None:
             self.stop()
             # An AssertionError would replace these, and the program would go on.
             if issubclass(kind, (KeyboardInterrupt, SystemExit)):
+                self._error = None
                 return
         self.finish()
 
+    def __del__(self) -> None:
+        # As with a coroutine that is never awaited: a test that forgets the end of a script would pass.
+        if self._error is not None:
+            text = f"finish() was not called for a peer that has failed: {self._error}"
+            warnings.warn(text, RuntimeWarning, stacklevel=1)
+
     def _open(self) -> None:
+        __tracebackhide__ = True
         start_winsock(self._run.calls)
         is_open = False
         try:
@@ -142,7 +157,9 @@ class RunningPeer:
         except Failure as error:
             self.conversation.note(str(error))
         where = ", ".join(map(_shortened, self._run.position)) or "the peer's start"
-        lines = [f"{where}: {failure} ({self.conversation.seconds():.3f} s after the peer's start)", "", "The script:"]
+        limit = f" within the limit of {self._run.options.limit:g} s" if isinstance(failure, TimeLimitReached) else ""
+        lines = [f"{where}: {failure}{limit} ({self.conversation.seconds():.3f} s after the peer's start)"]
+        lines += [*indented("the peer was started", self._started_at, ""), "", "The script:"]
         for number, step in enumerate(self._script, start=1):
             mark = ">" if number == self._run.number else " "
             lines.append(f"  {mark} {number:3} {_shortened(text(step))}")

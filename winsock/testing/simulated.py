@@ -40,7 +40,10 @@ class SimulatedProcess:
     def start(self, open: Callable[[], None], execute: Callable[[], None]) -> None:
         """The process opens its socket when the test waits, so this waits for a nanosecond of simulated time."""
 
+        __tracebackhide__ = True
+
         def peer() -> None:
+            __tracebackhide__ = True
             try:
                 open()
             except AssertionError as error:

@@ -20,7 +20,7 @@ from winsock.structures import FD_ISSET, FD_SET, fd_set, timeval
 
 from .own_sockets import own_calls
 
-__all__ = ["Failure", "RealWorld", "Stopped", "Surroundings", "call", "wait_until_ready"]
+__all__ = ["Failure", "RealWorld", "Stopped", "Surroundings", "TimeLimitReached", "call", "wait_until_ready"]
 
 # In one piece, in seconds: a longer wait than some weeks overflows on Windows.
 _LONGEST_PAUSE = 86_400.0
@@ -28,6 +28,10 @@ _LONGEST_PAUSE = 86_400.0
 
 class Failure(Exception):
     """A step of a script has failed; the text says why. The peer's report adds the script and the conversation."""
+
+
+class TimeLimitReached(Failure):
+    """The other side did not do its part within the peer's time limit. The report names the limit."""
 
 
 class Stopped(Exception):
@@ -95,6 +99,7 @@ class RealWorld:
             raise Stopped
 
     def start(self, open: Callable[[], None], execute: Callable[[], None]) -> None:
+        __tracebackhide__ = True
         open()
         self._thread = threading.Thread(target=execute, name="winsock peer", daemon=True)
         self._thread.start()

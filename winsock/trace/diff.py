@@ -13,7 +13,7 @@ from winsock.command_line import printable, run_command, write_output
 from . import comparison
 from .comparison import Comparison, compared, sequences
 from .events import Event
-from .rendering import quoted
+from .rendering import byte_count, quoted
 from .timeline import Timeline, timeline
 from .trace_arguments import failed, read_traces
 from .trace_files import TraceError
@@ -172,7 +172,7 @@ def _values(part: str, a: Any, b: Any) -> tuple[str, str]:
 def _data(buffer: dict[str, Any], data: bytes, at: int) -> str:
     shown = quoted(data[at : at + _SHOWN_BYTES], len(data) > at + _SHOWN_BYTES)
     size = buffer["bytes"]
-    return f"{size} byte{'' if size == 1 else 's'}, from byte {at} {shown}"
+    return f"{byte_count(size)}, from byte {at} {shown}"
 
 
 def _value(value: Any) -> str:

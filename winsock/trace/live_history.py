@@ -11,6 +11,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from .rendering import byte_count
+
 __all__ = ["MAX_SIZE", "MAX_SOCKETS", "History"]
 
 # The most sockets whose earlier calls are kept; a program that never closes one would need more and more memory.
@@ -33,7 +35,7 @@ class _Moved:
         """One record in the place of these calls."""
         call = self.last["call"]
         buffer = {"bytes": self.bytes, "hex": ""}
-        text = f"{call}: {self.calls} earlier calls, {self.bytes} byte{'' if self.bytes == 1 else 's'}"
+        text = f"{call}: {self.calls} earlier calls, {byte_count(self.bytes)}"
         return self.last | {"args": self.last["args"] | {"buf": buffer}, "result": self.bytes, "text": text}
 
 
