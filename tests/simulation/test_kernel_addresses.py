@@ -6,7 +6,7 @@ import errno
 import ipaddress
 
 import pytest
-from simulated_hosts_kit import Host, Wire, sockaddr
+from simulated_hosts_kit import SECOND, Host, Wire, sockaddr
 
 from winsock import constants as c
 from winsock.simulation.kernel.files import POLLIN, POLLOUT
@@ -95,6 +95,17 @@ class TestDualStack:
             fd = dual_stack(one, c.SOCK_DGRAM)
             assert one.system.connect(fd, sockaddr(address, 0)) == 0
             assert one.system.send(fd, b"x", 0) == result
+
+    def test_a_socket_with_an_ipv6_address_shares_its_port_with_the_ipv4_wildcard(self, one: Host) -> None:
+        plain, fd = one.socket(c.SOCK_DGRAM), dual_stack(one, c.SOCK_DGRAM)
+        assert one.system.bind(plain, sockaddr("0.0.0.0", 99)) == 0
+        assert one.system.bind(fd, sockaddr("fd00::1", 99)) == 0
+
+    def test_a_bind_to_an_ipv6_address_that_is_in_use_leaves_the_socket_dual_stack(self, one: Host) -> None:
+        first, fd = dual_stack(one, c.SOCK_DGRAM), dual_stack(one, c.SOCK_DGRAM)
+        assert one.system.bind(first, sockaddr("fd00::1", 99)) == 0
+        assert one.system.bind(fd, sockaddr("fd00::1", 99)) == -errno.EADDRINUSE
+        assert one.system.connect(fd, sockaddr("::ffff:127.0.0.1", 9)) == 0
 
 
 class TestIpv6:
@@ -241,6 +252,32 @@ class TestGroups:
         assert one.receive(fd) == b"x"
 
 
+class TestLoopbackAddresses:
+    """A socket that is bound to a loopback address reaches only its own host."""
+
+    @pytest.mark.parametrize("kind", [c.SOCK_STREAM, c.SOCK_DGRAM])
+    @pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2"])
+    def test_ipv4_connects_only_to_the_own_host(self, one: Host, two: Host, kind: int, source: str) -> None:
+        fd, near = one.socket(kind), one.socket(kind)
+        for each in (fd, near):
+            assert one.system.bind(each, sockaddr(source, 0)) == 0
+        assert one.system.connect(fd, sockaddr("10.0.0.2", 80)) == -errno.EINVAL
+        assert one.system.connect(near, sockaddr("10.0.0.1", 80)) in (0, -errno.EINPROGRESS)
+
+    def test_ipv4_sends_no_datagram_to_another_host(self, one: Host, two: Host) -> None:
+        receiver, sender = datagram(two, "0.0.0.0", 99), datagram(one, "127.0.0.1", 98)
+        assert one.system.sendto(sender, b"x", 0, sockaddr("10.0.0.2", 99)) == -errno.EINVAL
+        one.wire.run()
+        assert two.receive(receiver) == -errno.EAGAIN
+
+    def test_another_host_drops_what_ipv6_sends(self, one: Host, two: Host) -> None:
+        receiver = datagram(two, "::", 99, c.AF_INET6)
+        sender = datagram(one, "::1", 98, c.AF_INET6)
+        assert one.system.sendto(sender, b"x", 0, sockaddr("fd00::2", 99)) == 1
+        one.wire.run()
+        assert two.receive(receiver) == -errno.EAGAIN
+
+
 class TestBroadcasts:
     @pytest.mark.parametrize("address", ["255.255.255.255", "10.0.0.255"])
     def test_all_sockets_at_the_wildcard_receive_a_broadcast(self, one: Host, two: Host, address: str) -> None:
@@ -251,6 +288,30 @@ class TestBroadcasts:
         one.wire.run()
         assert two.receive(first) == two.receive(second) == one.receive(own) == b"all"
         assert two.receive(bound) == -errno.EAGAIN
+
+    def test_a_broadcast_does_not_reach_a_host_of_another_net(self, one: Host, wire: Wire) -> None:
+        other = Host(wire, "10.0.1.1")
+        stranger, own = datagram(other, "0.0.0.0", 99), datagram(one, "0.0.0.0", 99)
+        one.system.set_option(own, c.SOL_SOCKET, c.SO_BROADCAST, 1)
+        assert one.system.sendto(own, b"all", 0, sockaddr("10.0.0.255", 99)) == 3
+        wire.run()
+        assert other.receive(stranger) == -errno.EAGAIN
+
+    def test_a_connect_to_the_broadcast_address_of_another_net_has_no_answer(self, one: Host, wire: Wire) -> None:
+        one.listener("0.0.0.0", 80)
+        client = Host(wire, "10.0.1.1")
+        fd = client.connect("10.0.0.255", 80)
+        wire.run(5 * SECOND)
+        assert client.events(fd) == 0
+
+    def test_a_broadcast_from_a_loopback_address_stays_on_the_host(self, one: Host, two: Host) -> None:
+        own, far = datagram(one, "0.0.0.0", 99), datagram(two, "0.0.0.0", 99)
+        sender = datagram(one, "127.0.0.2", 98)
+        one.system.set_option(sender, c.SOL_SOCKET, c.SO_BROADCAST, 1)
+        assert one.system.sendto(sender, b"all", 0, sockaddr("255.255.255.255", 99)) == 3
+        assert one.system.sendto(sender, b"all", 0, sockaddr("10.0.0.255", 99)) == -errno.EINVAL
+        one.wire.run()
+        assert (one.receive(own), two.receive(far)) == (b"all", -errno.EAGAIN)
 
     def test_a_broadcast_needs_the_option(self, one: Host) -> None:
         fd = one.socket(c.SOCK_DGRAM)

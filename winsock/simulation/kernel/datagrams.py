@@ -80,11 +80,19 @@ class DatagramSocket(InetSocket):
         source = self._source(peer.ip)
         if source is None:
             return -mismatch(self.local.ip)
+        if self.is_martian(source, peer.ip):
+            return -errno.EINVAL
         if result == 0:
             self.peer = peer
             if is_wildcard(self.local.ip):
                 self.set_local_ip(source)
         return result
+
+    def stays_here(self, ip: bytes) -> bool:
+        if self.udp.ip.is_unicast(ip):
+            return super().stays_here(ip)
+        interface = groups.outgoing(self.udp.ip.interfaces, self.options, ip, self.local.ip)
+        return interface is None or interface.loopback
 
     def disconnect(self) -> int:
         self.forget_association()
@@ -121,6 +129,8 @@ class DatagramSocket(InetSocket):
         source = self._source(destination.ip)
         if source is None:
             return -mismatch(self.local.ip)
+        if self.is_martian(source, destination.ip):
+            return -errno.EINVAL
         if self.error:
             return -self.take_error()
         self._transmit(data, Address(source, self.local.port), destination)

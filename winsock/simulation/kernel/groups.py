@@ -78,17 +78,16 @@ def _is_interface4(interfaces: Interfaces, ip: bytes) -> bool:
 
 
 def outgoing(interfaces: Interfaces, options: Options, ip: bytes, local: bytes = b"") -> Interface | None:
-    """The interface through which a datagram to a group or a broadcast address leaves."""
+    """The interface through which a datagram to a group or a broadcast address leaves; `local` is what bind has set."""
+    of_local = interfaces.towards(local) if local and not is_wildcard(local) else None
     if not is_multicast(ip):
-        return next((one for one in interfaces.all if one.broadcast == ip), interfaces.towards(ip))
+        return next((one for one in interfaces.all if one.broadcast == ip), of_local or interfaces.towards(ip))
     if len(ip) == 16:
         chosen = interfaces.with_index(options.multicast_interface6, 16)
     else:
         wanted = (options.multicast_interface & 0xFFFFFFFF).to_bytes(4, "little")
         chosen = interfaces.with_address(wanted) or interfaces.with_index(int.from_bytes(wanted, "big"), 4)
-    if chosen is None and local and not is_wildcard(local):
-        chosen = interfaces.with_address(local)
-    return chosen or interfaces.towards(ip)
+    return chosen or of_local or interfaces.towards(ip)
 
 
 def is_from(packet: Packet, peer: Address) -> bool:

@@ -76,7 +76,9 @@ class TcpTables:
         return best
 
     def receive(self, packet: Packet, interface: Interface, local: bool) -> None:
-        """Gives a packet to its connection or listener; answers others with a reset."""
+        """Gives a packet to its connection or listener; answers others with a reset. One to many hosts is dropped."""
+        if not self.ip.is_unicast(packet.destination.ip):
+            return
         key = (packet.destination, packet.source)
         connection = self.connections.get(key)
         if connection is not None and not connection.gives_way_to(packet):
