@@ -307,6 +307,7 @@ class TestBroadcasts:
     def test_a_broadcast_from_a_loopback_address_stays_on_the_host(self, one: Host, two: Host) -> None:
         own, far = datagram(one, "0.0.0.0", 99), datagram(two, "0.0.0.0", 99)
         sender = datagram(one, "127.0.0.2", 98)
+        assert one.system.sendto(sender, b"all", 0, sockaddr("10.0.0.255", 99)) == -errno.EINVAL
         one.system.set_option(sender, c.SOL_SOCKET, c.SO_BROADCAST, 1)
         assert one.system.sendto(sender, b"all", 0, sockaddr("255.255.255.255", 99)) == 3
         assert one.system.sendto(sender, b"all", 0, sockaddr("10.0.0.255", 99)) == -errno.EINVAL
