@@ -216,6 +216,24 @@ class TestGroups:
         assert one.system.set_membership(*leave) == 0
         assert one.system.set_membership(*leave) == -errno.EADDRNOTAVAIL
 
+    def test_a_request_without_an_interface_ends_the_ipv4_membership_on_the_default_one(self, one: Host) -> None:
+        fd = one.socket(c.SOCK_DGRAM)
+        join_lo = (fd, c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP, mreq(GROUP, "127.0.0.1"))
+        leave = (fd, c.IPPROTO_IP, c.IP_DROP_MEMBERSHIP, mreq(GROUP))
+        assert one.system.set_membership(*join_lo) == 0
+        assert one.system.set_membership(*leave) == -errno.EADDRNOTAVAIL
+        assert join(one, fd, GROUP) == 0
+        assert one.system.set_membership(*leave) == 0
+        assert one.system.set_membership(*join_lo) == -errno.EADDRINUSE
+
+    def test_a_request_without_an_interface_ends_the_latest_ipv6_membership(self, one: Host) -> None:
+        fd = one.socket(c.SOCK_DGRAM, c.AF_INET6)
+        joins = [(fd, c.IPPROTO_IPV6, c.IPV6_ADD_MEMBERSHIP, mreq6(GROUP6, index)) for index in (2, 1)]
+        for request in joins:
+            assert one.system.set_membership(*request) == 0
+        assert one.system.set_membership(fd, c.IPPROTO_IPV6, c.IPV6_DROP_MEMBERSHIP, mreq6(GROUP6)) == 0
+        assert [one.system.set_membership(*request) for request in joins] == [-errno.EADDRINUSE, 0]
+
     def test_a_request_for_no_group_or_no_interface_is_refused(self, one: Host) -> None:
         fd = one.socket(c.SOCK_DGRAM)
         assert join(one, fd, "10.0.0.9") == -errno.EINVAL

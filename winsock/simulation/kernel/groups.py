@@ -33,7 +33,7 @@ def change(interfaces: Interfaces, memberships: list[Membership], level: int, jo
         return -errno.ENODEV
     membership = Membership(group, index)
     if not join:
-        return _leave(memberships, membership, not any(request[size:]))
+        return _leave(memberships, membership, size == 16 and not any(request[size:]))
     if membership in memberships:
         return -errno.EADDRINUSE
     if size == 4 and sum(len(one.group) == 4 for one in memberships) >= _MOST_IPV4:
@@ -43,7 +43,8 @@ def change(interfaces: Interfaces, memberships: list[Membership], level: int, jo
 
 
 def _leave(memberships: list[Membership], membership: Membership, any_interface: bool) -> int:
-    for one in memberships:
+    """Ends a membership: 0, or minus the errno. Without an interface IPv6 ends the latest one of the group."""
+    for one in reversed(memberships):
         if one == membership or (any_interface and one.group == membership.group):
             memberships.remove(one)
             return 0
