@@ -345,6 +345,16 @@ class TestBroadcasts:
 
 
 class TestResolver:
+    @pytest.mark.parametrize(
+        ("node", "addresses"), [(None, ["::1"]), (b"127.0.0.1", ["::ffff:127.0.0.1"]), (b"server", ["::ffff:10.0.0.1"])]
+    )
+    def test_only_addresses_of_a_name_or_text_are_mapped(
+        self, one: Host, node: bytes | None, addresses: list[str]
+    ) -> None:
+        flags = c.AI_V4MAPPED | c.AI_ALL
+        found = one.modules["resolver"].getaddrinfo(node, b"80", flags, c.AF_INET6, c.SOCK_STREAM)
+        assert found.addresses == [sockaddr(address, 80) for address in addresses]
+
     def test_the_networks_names_are_found(self, one: Host) -> None:
         found = one.modules["resolver"].getaddrinfo(b"server", b"80", 0, c.AF_UNSPEC, c.SOCK_STREAM)
         assert (found.error, found.addresses) == (0, [sockaddr("10.0.0.1", 80)])

@@ -52,6 +52,8 @@ class Resolver:
         found, scope = self._addresses(node, flags, family)
         if not found:
             return Found(WSAHOST_NOT_FOUND, [], None)
+        if node is None:
+            flags &= ~c.AI_V4MAPPED  # it concerns names, as in the C library
         chosen = self._of_family(found, flags, family)
         if not chosen:
             literal = node is not None and _literal(node) is not None
