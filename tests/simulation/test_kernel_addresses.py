@@ -194,6 +194,20 @@ class TestGroups:
         assert one.receive(here) == two.receive(there) == b"all"
         assert two.receive(other) == -errno.EAGAIN
 
+    @pytest.mark.parametrize("addresses", [("fe80::1", "fd00::1"), ("fd00::1", "fe80::1")])
+    @pytest.mark.parametrize("index", [0, 2])
+    @pytest.mark.parametrize(("group", "source"), [("ff02::7", "fe80::1"), (GROUP6, "fd00::1")])
+    def test_a_link_local_group_gets_datagrams_from_the_link_local_address(
+        self, wire: Wire, addresses: tuple[str, str], index: int, group: str, source: str
+    ) -> None:
+        sender, receiver = Host(wire, *addresses), Host(wire, "fd00::2")
+        member, fd = datagram(receiver, "::", 99, c.AF_INET6), datagram(sender, "::", 98, c.AF_INET6)
+        assert join(receiver, member, group) == 0
+        assert sender.system.set_option(fd, c.IPPROTO_IPV6, c.IPV6_MULTICAST_IF, index) == 0
+        assert sender.system.sendto(fd, b"x", 0, sockaddr(group, 99)) == 1
+        wire.run()
+        assert receiver.receive_from(member)[1][8:24] == ipaddress.ip_address(source).packed
+
     def test_ttl_0_keeps_a_datagram_on_the_host(self, one: Host, two: Host) -> None:
         here, there = datagram(one, "0.0.0.0", 99), datagram(two, "0.0.0.0", 99)
         join(one, here, GROUP)

@@ -84,10 +84,10 @@ def outgoing(interfaces: Interfaces, options: Options, ip: bytes, local: bytes =
     if not is_multicast(ip):
         return next((one for one in interfaces.all if one.broadcast == ip), of_local or interfaces.towards(ip))
     if len(ip) == 16:
-        chosen = interfaces.with_index(options.multicast_interface6, 16)
+        chosen = interfaces.with_index(options.multicast_interface6, ip)
     else:
         wanted = (options.multicast_interface & 0xFFFFFFFF).to_bytes(4, "little")
-        chosen = interfaces.with_address(wanted) or interfaces.with_index(int.from_bytes(wanted, "big"), 4)
+        chosen = interfaces.with_address(wanted) or interfaces.with_index(int.from_bytes(wanted, "big"), ip)
     return chosen or of_local or interfaces.towards(ip)
 
 
