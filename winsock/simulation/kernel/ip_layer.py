@@ -71,7 +71,7 @@ class IpLayer:
     def receive(self, packet: Packet) -> None:
         """Takes a packet from the network; drops one from a loopback address or to another net's broadcast address."""
         ip = packet.destination.ip
-        if self.down or is_loopback(packet.source.ip) or (self.is_unicast(ip) and not self.interfaces.is_own(ip)):
+        if self.down or is_loopback(packet.source.ip) or (not self.interfaces.is_own(ip) and self.is_unicast(ip)):
             return
         interface = self.interfaces.with_address(ip) or self.interfaces.towards(packet.source.ip)
         self._handlers[packet.protocol](packet, interface or LOOPBACK[0], False)
