@@ -6,7 +6,7 @@ import errno
 import ipaddress
 
 import pytest
-from simulated_hosts_kit import Host, Wire, sockaddr
+from simulated_hosts_kit import SECOND, Host, Wire, sockaddr
 
 from winsock import constants as c
 from winsock.simulation.kernel.files import POLLIN, POLLOUT
@@ -96,6 +96,17 @@ class TestDualStack:
             assert one.system.connect(fd, sockaddr(address, 0)) == 0
             assert one.system.send(fd, b"x", 0) == result
 
+    def test_a_socket_with_an_ipv6_address_shares_its_port_with_the_ipv4_wildcard(self, one: Host) -> None:
+        plain, fd = one.socket(c.SOCK_DGRAM), dual_stack(one, c.SOCK_DGRAM)
+        assert one.system.bind(plain, sockaddr("0.0.0.0", 99)) == 0
+        assert one.system.bind(fd, sockaddr("fd00::1", 99)) == 0
+
+    def test_a_bind_to_an_ipv6_address_that_is_in_use_leaves_the_socket_dual_stack(self, one: Host) -> None:
+        first, fd = dual_stack(one, c.SOCK_DGRAM), dual_stack(one, c.SOCK_DGRAM)
+        assert one.system.bind(first, sockaddr("fd00::1", 99)) == 0
+        assert one.system.bind(fd, sockaddr("fd00::1", 99)) == -errno.EADDRINUSE
+        assert one.system.connect(fd, sockaddr("::ffff:127.0.0.1", 9)) == 0
+
 
 class TestIpv6:
     def test_a_stream_crosses_the_wire(self, one: Host, two: Host) -> None:
@@ -183,6 +194,20 @@ class TestGroups:
         assert one.receive(here) == two.receive(there) == b"all"
         assert two.receive(other) == -errno.EAGAIN
 
+    @pytest.mark.parametrize("addresses", [("fe80::1", "fd00::1"), ("fd00::1", "fe80::1")])
+    @pytest.mark.parametrize("index", [0, 2])
+    @pytest.mark.parametrize(("group", "source"), [("ff02::7", "fe80::1"), (GROUP6, "fd00::1")])
+    def test_a_link_local_group_gets_datagrams_from_the_link_local_address(
+        self, wire: Wire, addresses: tuple[str, str], index: int, group: str, source: str
+    ) -> None:
+        sender, receiver = Host(wire, *addresses), Host(wire, "fd00::2")
+        member, fd = datagram(receiver, "::", 99, c.AF_INET6), datagram(sender, "::", 98, c.AF_INET6)
+        assert join(receiver, member, group) == 0
+        assert sender.system.set_option(fd, c.IPPROTO_IPV6, c.IPV6_MULTICAST_IF, index) == 0
+        assert sender.system.sendto(fd, b"x", 0, sockaddr(group, 99)) == 1
+        wire.run()
+        assert receiver.receive_from(member)[1][8:24] == ipaddress.ip_address(source).packed
+
     def test_ttl_0_keeps_a_datagram_on_the_host(self, one: Host, two: Host) -> None:
         here, there = datagram(one, "0.0.0.0", 99), datagram(two, "0.0.0.0", 99)
         join(one, here, GROUP)
@@ -204,6 +229,24 @@ class TestGroups:
             leave = (fd, c.IPPROTO_IP, c.IP_DROP_MEMBERSHIP, mreq(group))
         assert one.system.set_membership(*leave) == 0
         assert one.system.set_membership(*leave) == -errno.EADDRNOTAVAIL
+
+    def test_a_request_without_an_interface_ends_the_ipv4_membership_on_the_default_one(self, one: Host) -> None:
+        fd = one.socket(c.SOCK_DGRAM)
+        join_lo = (fd, c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP, mreq(GROUP, "127.0.0.1"))
+        leave = (fd, c.IPPROTO_IP, c.IP_DROP_MEMBERSHIP, mreq(GROUP))
+        assert one.system.set_membership(*join_lo) == 0
+        assert one.system.set_membership(*leave) == -errno.EADDRNOTAVAIL
+        assert join(one, fd, GROUP) == 0
+        assert one.system.set_membership(*leave) == 0
+        assert one.system.set_membership(*join_lo) == -errno.EADDRINUSE
+
+    def test_a_request_without_an_interface_ends_the_latest_ipv6_membership(self, one: Host) -> None:
+        fd = one.socket(c.SOCK_DGRAM, c.AF_INET6)
+        joins = [(fd, c.IPPROTO_IPV6, c.IPV6_ADD_MEMBERSHIP, mreq6(GROUP6, index)) for index in (2, 1)]
+        for request in joins:
+            assert one.system.set_membership(*request) == 0
+        assert one.system.set_membership(fd, c.IPPROTO_IPV6, c.IPV6_DROP_MEMBERSHIP, mreq6(GROUP6)) == 0
+        assert [one.system.set_membership(*request) for request in joins] == [-errno.EADDRINUSE, 0]
 
     def test_a_request_for_no_group_or_no_interface_is_refused(self, one: Host) -> None:
         fd = one.socket(c.SOCK_DGRAM)
@@ -241,6 +284,32 @@ class TestGroups:
         assert one.receive(fd) == b"x"
 
 
+class TestLoopbackAddresses:
+    """A socket that is bound to a loopback address reaches only its own host."""
+
+    @pytest.mark.parametrize("kind", [c.SOCK_STREAM, c.SOCK_DGRAM])
+    @pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2"])
+    def test_ipv4_connects_only_to_the_own_host(self, one: Host, two: Host, kind: int, source: str) -> None:
+        fd, near = one.socket(kind), one.socket(kind)
+        for each in (fd, near):
+            assert one.system.bind(each, sockaddr(source, 0)) == 0
+        assert one.system.connect(fd, sockaddr("10.0.0.2", 80)) == -errno.EINVAL
+        assert one.system.connect(near, sockaddr("10.0.0.1", 80)) in (0, -errno.EINPROGRESS)
+
+    def test_ipv4_sends_no_datagram_to_another_host(self, one: Host, two: Host) -> None:
+        receiver, sender = datagram(two, "0.0.0.0", 99), datagram(one, "127.0.0.1", 98)
+        assert one.system.sendto(sender, b"x", 0, sockaddr("10.0.0.2", 99)) == -errno.EINVAL
+        one.wire.run()
+        assert two.receive(receiver) == -errno.EAGAIN
+
+    def test_another_host_drops_what_ipv6_sends(self, one: Host, two: Host) -> None:
+        receiver = datagram(two, "::", 99, c.AF_INET6)
+        sender = datagram(one, "::1", 98, c.AF_INET6)
+        assert one.system.sendto(sender, b"x", 0, sockaddr("fd00::2", 99)) == 1
+        one.wire.run()
+        assert two.receive(receiver) == -errno.EAGAIN
+
+
 class TestBroadcasts:
     @pytest.mark.parametrize("address", ["255.255.255.255", "10.0.0.255"])
     def test_all_sockets_at_the_wildcard_receive_a_broadcast(self, one: Host, two: Host, address: str) -> None:
@@ -251,6 +320,31 @@ class TestBroadcasts:
         one.wire.run()
         assert two.receive(first) == two.receive(second) == one.receive(own) == b"all"
         assert two.receive(bound) == -errno.EAGAIN
+
+    def test_a_broadcast_does_not_reach_a_host_of_another_net(self, one: Host, wire: Wire) -> None:
+        other = Host(wire, "10.0.1.1")
+        stranger, own = datagram(other, "0.0.0.0", 99), datagram(one, "0.0.0.0", 99)
+        one.system.set_option(own, c.SOL_SOCKET, c.SO_BROADCAST, 1)
+        assert one.system.sendto(own, b"all", 0, sockaddr("10.0.0.255", 99)) == 3
+        wire.run()
+        assert other.receive(stranger) == -errno.EAGAIN
+
+    def test_a_connect_to_the_broadcast_address_of_another_net_has_no_answer(self, one: Host, wire: Wire) -> None:
+        one.listener("0.0.0.0", 80)
+        client = Host(wire, "10.0.1.1")
+        fd = client.connect("10.0.0.255", 80)
+        wire.run(5 * SECOND)
+        assert client.events(fd) == 0
+
+    def test_a_broadcast_from_a_loopback_address_stays_on_the_host(self, one: Host, two: Host) -> None:
+        own, far = datagram(one, "0.0.0.0", 99), datagram(two, "0.0.0.0", 99)
+        sender = datagram(one, "127.0.0.2", 98)
+        assert one.system.sendto(sender, b"all", 0, sockaddr("10.0.0.255", 99)) == -errno.EINVAL
+        one.system.set_option(sender, c.SOL_SOCKET, c.SO_BROADCAST, 1)
+        assert one.system.sendto(sender, b"all", 0, sockaddr("255.255.255.255", 99)) == 3
+        assert one.system.sendto(sender, b"all", 0, sockaddr("10.0.0.255", 99)) == -errno.EINVAL
+        one.wire.run()
+        assert (one.receive(own), two.receive(far)) == (b"all", -errno.EAGAIN)
 
     def test_a_broadcast_needs_the_option(self, one: Host) -> None:
         fd = one.socket(c.SOCK_DGRAM)
@@ -265,6 +359,16 @@ class TestBroadcasts:
 
 
 class TestResolver:
+    @pytest.mark.parametrize(
+        ("node", "addresses"), [(None, ["::1"]), (b"127.0.0.1", ["::ffff:127.0.0.1"]), (b"server", ["::ffff:10.0.0.1"])]
+    )
+    def test_only_addresses_of_a_name_or_text_are_mapped(
+        self, one: Host, node: bytes | None, addresses: list[str]
+    ) -> None:
+        flags = c.AI_V4MAPPED | c.AI_ALL
+        found = one.modules["resolver"].getaddrinfo(node, b"80", flags, c.AF_INET6, c.SOCK_STREAM)
+        assert found.addresses == [sockaddr(address, 80) for address in addresses]
+
     def test_the_networks_names_are_found(self, one: Host) -> None:
         found = one.modules["resolver"].getaddrinfo(b"server", b"80", 0, c.AF_UNSPEC, c.SOCK_STREAM)
         assert (found.error, found.addresses) == (0, [sockaddr("10.0.0.1", 80)])

@@ -221,6 +221,21 @@ def test_hosts_get_addresses_in_their_order_and_find_each_other_by_name() -> Non
         assert other.result() == ("b", "10.0.0.1")
 
 
+@pytest.mark.parametrize("name", ["GIVEN", "given."])
+def test_a_look_up_gives_the_name_that_the_host_has(name: str) -> None:
+    def program() -> bytes:
+        start()
+        found = winsock.gethostbyname(name)
+        assert found is not None
+        return bytes(found.h_name)
+
+    with Network() as net:
+        net.host("Given", "192.168.1.5/24")
+        process = net.host("a").start(program)
+        net.run()
+        assert process.result() == b"Given"
+
+
 def test_a_given_address_is_not_given_to_another_host() -> None:
     with Network() as net:
         net.host("given", "10.0.0.1")

@@ -6,7 +6,7 @@
     python -m tests.simulation.answers --programs 0-99    compare the random programs of these batches with compat
     python -m tests.simulation.answers --record           record call_programs.jsonl again on compat
 
-Each one runs as the only process of a network. world.py loads and runs them, machines.py makes the network, outcomes.py
-compares what they observe with the answers of Windows, reasons.py says why some differ, report.py writes the notes, and
-call_programs.py compares random programs with compat.
+Each one runs as the only process of a network. world.py loads and runs them, machines.py makes the network, threads.py
+has the threads of its process, outcomes.py compares what they observe with the answers of Windows, reasons.py says why
+some differ, report.py writes the notes, and call_programs.py compares random programs with compat.
 """

@@ -20,10 +20,6 @@ _THERE = ("10.9.0.2/24", "fd09::2/64")
 INDEX_A, INDEX_B = 2, 3
 
 
-class NeedsMore(BaseException):
-    """A program wants something that a simulated process does not have, such as a second thread."""
-
-
 class Machines:
     """Both hosts, and the process of the first one."""
 
@@ -41,19 +37,9 @@ class Machines:
         self._network.__exit__(kind, error, trace)
 
     def run(self, program: Callable[[], None], seconds: float) -> str:
-        """Runs the program; returns "" if it returned, "needs …" after NeedsMore, or "hangs: …"."""
-        refused: list[str] = []
-
-        def refusing() -> None:
-            try:
-                program()
-            except NeedsMore as needs:
-                refused.append(str(needs))
-
-        self._process = self._here.start(refusing)
+        """Runs the program; returns "" if it returned, or "hangs: …"."""
+        self._process = self._here.start(program)
         self._network.run(seconds)
-        if refused:
-            return f"needs {refused[0]}"
         if self._process.ended:
             return ""
         task = self._process.task

@@ -18,7 +18,7 @@ class Outcome(NamedTuple):
     """How a scenario or fact ended."""
 
     name: str  # with its concern or topic
-    kind: str  # AGREES, DIFFERS, or what it needs that one simulated process does not have
+    kind: str  # AGREES or DIFFERS
     shown: str = ""  # the difference
 
 
@@ -56,8 +56,6 @@ def of_fact(name: str, fact: Any) -> Outcome:
 
 
 def _outcome(name: str, end: str, differences: list[str]) -> Outcome:
-    if end.startswith("needs "):
-        return Outcome(name, end.removeprefix("needs "))
     if end or differences:
         return Outcome(name, DIFFERS, "; ".join([end] * bool(end) + differences))
     return Outcome(name, AGREES)

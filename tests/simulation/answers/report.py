@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,9 +13,8 @@ BEGIN, END = "<!-- generated: python -m tests.simulation.answers --notes -->", "
 
 
 def share(outcomes: Sequence[Outcome]) -> float:
-    """The percentage that agrees, of those that one simulated process can run."""
-    possible = [outcome for outcome in outcomes if outcome.kind in (AGREES, DIFFERS)]
-    return 100 * sum(outcome.kind == AGREES for outcome in possible) / len(possible)
+    """The percentage that agrees."""
+    return 100 * sum(outcome.kind == AGREES for outcome in outcomes) / len(outcomes)
 
 
 def generated(scenarios: Sequence[Outcome], facts: Sequence[Outcome]) -> str:
@@ -38,14 +36,13 @@ def write(part: str) -> None:
 
 def _figures(scenarios: Sequence[Outcome], facts: Sequence[Outcome]) -> Iterator[str]:
     both = (scenarios, facts)
-    needed = sorted({outcome.kind for part in both for outcome in part} - {AGREES, DIFFERS})
     yield "| | scenarios | facts |"
     yield "| --- | --- | --- |"
     yield f"| all | {len(scenarios)} | {len(facts)} |"
-    for kind in (*needed, AGREES, DIFFERS):
+    for kind in (AGREES, DIFFERS):
         counts = (sum(outcome.kind == kind for outcome in part) for part in both)
-        yield f"| {'need ' if kind in needed else ''}{kind} | {' | '.join(map(str, counts))} |"
-    yield f"| agree, of those that need nothing more | {' | '.join(f'{share(part):.1f} %' for part in both)} |"
+        yield f"| {kind} | {' | '.join(map(str, counts))} |"
+    yield f"| share that agrees | {' | '.join(f'{share(part):.1f} %' for part in both)} |"
 
 
 def _differences(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -57,10 +54,6 @@ def _differences(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for outcome in outcomes:
         if outcome.kind == DIFFERS:
             yield f"| {outcome.name} | {_cell(outcome.shown)} | {_cell(why.get(outcome.name, '(no reason)'))} |"
-    for kind in sorted({outcome.kind for outcome in outcomes} - {AGREES, DIFFERS}):
-        names = ", ".join(outcome.name for outcome in outcomes if outcome.kind == kind)
-        yield ""
-        yield from textwrap.wrap(f"Those that need {kind}: {names}.", 120, break_on_hyphens=False)
 
 
 def _cell(text: str) -> str:

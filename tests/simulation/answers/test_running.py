@@ -9,6 +9,7 @@ import winsock
 from tests.conformance import kit as real_kit
 from tests.simulation.answers import call_programs, outcomes, world
 from tests.simulation.answers.outcomes import AGREES, DIFFERS
+from winsock.simulation import running_process
 from winsock.simulation.network import Network
 
 
@@ -39,13 +40,23 @@ def test_a_program_that_waits_for_something_that_never_comes_hangs() -> None:
     assert end.startswith("hangs: on host here waits in recv: data on udp 127.0.0.1:")
 
 
-def test_a_program_that_starts_a_thread_needs_one_more() -> None:
-    threads = _module("tests.conformance.scenarios.threads")
+def test_a_thread_of_a_program_is_one_of_its_simulated_process() -> None:
+    threading = _module("tests.conformance.scenarios.threads")["threading"]
+    process: list[object] = []
+    found: list[tuple[bool, bool]] = []
 
     def starts(see: Any) -> None:
-        threads["threading"].Thread(target=print)
+        event = threading.Event()
+        thread = threading.Thread(target=lambda: (event.wait(), process.append(running_process())))
+        thread.start()
+        thread.join(0.5)
+        found.append((thread.is_alive(), event.wait(0.5)))
+        event.set()
+        thread.join()
+        found.append((thread.is_alive(), process == [running_process()]))
 
-    assert outcomes.observed(starts) == ([], "needs a second thread")
+    assert outcomes.observed(starts) == ([], "")
+    assert found == [(True, False), (False, True)]
 
 
 def test_a_wrong_answer_is_a_difference() -> None:

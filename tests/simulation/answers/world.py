@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -20,28 +21,12 @@ from typing import Any, NamedTuple
 import winsock
 from winsock.simulation import dispatch
 
-from .machines import INDEX_A, INDEX_B, Machine, Machines, NeedsMore, connect
+from . import threads
+from .machines import INDEX_A, INDEX_B, Machine, Machines, connect
 
 _PACKAGE = "tests"
 # In simulated seconds: as long as the scenarios have on other backends.
 LIMIT = 10
-
-
-class _StandIn(ModuleType):
-    """In the place of a module that starts threads or processes."""
-
-    def __init__(self, name: str, what: str) -> None:
-        super().__init__(name)
-        self._what = what
-
-    def __getattr__(self, name: str) -> Any:
-        def refuse(*args: Any, **kwargs: Any) -> Any:
-            raise NeedsMore(self._what)
-
-        return refuse
-
-
-_STAND_INS = {"threading": "a second thread", "subprocess": "a second process"}
 
 
 class Programs(NamedTuple):
@@ -67,9 +52,8 @@ def programs() -> Programs:
     for module in loaded:
         if getattr(module, "winsock", None) is winsock:
             module.__dict__["winsock"] = simulated  # the package has the real calls again
-        for name, what in _STAND_INS.items():
-            if getattr(module, name, None) is sys.modules.get(name, module):
-                module.__dict__[name] = _StandIn(name, what)
+        if getattr(module, "threading", None) is threading:
+            module.__dict__["threading"] = threads
         if hasattr(module, "INDEX_A"):
             module.__dict__.update(INDEX_A=INDEX_A, INDEX_B=INDEX_B)
         if hasattr(module, "_add_link_local"):

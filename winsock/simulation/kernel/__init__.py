@@ -7,7 +7,7 @@
 - `sockets`, `options`: what all sockets have
 - `datagrams`, `groups`, `filters`: UDP, multicast and broadcast
 - `streams`, `listeners`: TCP sockets, as calls see them
-- `connections`, `transmission`, `sending`, `receiving`, `timers`, `tcp_tables`: TCP itself
+- `connections`, `handshake`, `transmission`, `sending`, `receiving`, `timers`, `tcp_tables`: TCP itself
 - `ip_layer`: gives packets to the protocols, and to the network
 - `stack`: the host that has all of them
 """

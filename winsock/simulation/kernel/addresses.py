@@ -56,6 +56,11 @@ def is_link_local(ip: bytes) -> bool:
     return len(ip) == 16 and ip[0] == 0xFE and ip[1] >> 6 == 2
 
 
+def stays_on_link(ip: bytes) -> bool:
+    """Whether no router passes packets to an IPv6 address on: it, or the group, is link-local."""
+    return is_link_local(ip) or (len(ip) == 16 and ip[0] == 0xFF and ip[1] & 15 <= 2)
+
+
 def is_wildcard(ip: bytes) -> bool:
     return ip in (ANY4, ANY6)
 
@@ -87,9 +92,9 @@ class Interfaces:
     def exists(self, index: int) -> bool:
         return any(one.index == index for one in self.all)
 
-    def with_index(self, index: int, size: int) -> Interface | None:
-        """The first address of this size (4 or 16) of an interface."""
-        return next((one for one in self.all if one.index == index and len(one.address) == size), None)
+    def with_index(self, index: int, ip: bytes) -> Interface | None:
+        """The address of an interface from which packets to an address leave."""
+        return _for_scope(ip, [one for one in self.all if one.index == index and len(one.address) == len(ip)])
 
     def with_address(self, ip: bytes) -> Interface | None:
         return self._by_address.get(ip)
@@ -102,4 +107,10 @@ class Interfaces:
         if own:
             return own
         outside = [one for one in self.all if not one.loopback and len(one.address) == len(ip)]
-        return next((one for one in outside if one.reaches(ip)), outside[0] if outside else None)
+        return next((one for one in outside if one.reaches(ip)), _for_scope(ip, outside))
+
+
+def _for_scope(ip: bytes, addresses: Sequence[Interface]) -> Interface | None:
+    """The first address that is link-local if the destination is, and only then; else the first one."""
+    fitting = (one for one in addresses if is_link_local(one.address) == stays_on_link(ip))
+    return next(fitting, addresses[0] if addresses else None)

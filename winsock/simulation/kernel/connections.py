@@ -13,12 +13,12 @@ from collections.abc import Callable
 
 from ..units import SECOND
 from .files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, File
+from .handshake import Handshake
 from .options import Options
 from .packets import ACK, FIN, RST, SYN, URG, Address, Packet
 from .ports import Binding
-from .receiving import ReceiveBuffer
 from .tcp_tables import TcpTables
-from .transmission import OPENING, SENDING, State, Transmission
+from .transmission import OPENING, SENDING, State
 
 _TIME_WAIT, _FIN_WAIT = 60 * SECOND, 60 * SECOND
 _RESET_AT_CLOSE = (State.ESTABLISHED, State.CLOSE_WAIT, State.FIN_WAIT_1, State.FIN_WAIT_2, State.SYN_RECEIVED)
@@ -35,7 +35,7 @@ class Opener:
         """It has ended before that."""
 
 
-class Connection(Transmission):
+class Connection(Handshake):
     """One end of a connection."""
 
     def __init__(self, tcp: TcpTables, local: Address, peer: Address, options: Options) -> None:
@@ -50,32 +50,14 @@ class Connection(Transmission):
 
     # Opening.
 
-    def open(self) -> None:
-        """Sends a SYN."""
+    def register(self) -> None:
         self.tcp.connections[self.local, self.peer] = self
-        self.state = State.SYN_SENT
-        self.send_syn()
 
-    def open_passively(self, packet: Packet) -> None:
-        """Answers the SYN of a client."""
-        self.tcp.connections[self.local, self.peer] = self
-        self.receiving = ReceiveBuffer(self.options, packet.seq + 1)
-        self.state = State.SYN_RECEIVED
-        self.send_syn()
-
-    def _establish(self, packet: Packet) -> None:
-        self.sending.window_end = packet.ack + packet.window
+    def is_taken(self) -> bool:
         if self.opener is not None and not self.opener.established(self):
-            return  # the queue is full; the client repeats its acknowledgement
+            return False
         self.opener = None
-        self.state = State.ESTABLISHED
-        self.timer.clear()
-        now = self.tcp.environment.now
-        self.sending.establish(now - self.progress)
-        self.progress = now
-        self.record("connection is established")
-        self.update_keepalive()
-        self.notify()
+        return True
 
     # Sending.
 
@@ -120,49 +102,16 @@ class Connection(Transmission):
         self.heard = self.tcp.environment.now
         self.keepalive_probes = 0
         if self.state is State.SYN_SENT:
-            self._receive_answer(packet)
+            self.receive_answer(packet)
         elif packet.flags & RST:
             if self.receiving.next <= packet.seq <= max(self.receiving.promised, self.receiving.next):
                 self.reset()
         elif packet.flags & SYN:
-            self._receive_syn_again(packet)
+            self.receive_syn_again(packet)
         elif packet.flags & ACK:
-            if self.state is State.SYN_RECEIVED and not self._receive_third(packet):
+            if self.state is State.SYN_RECEIVED and not self.receive_third(packet):
                 return
             self._receive_segment(packet)
-
-    def _receive_answer(self, packet: Packet) -> None:
-        """The answer to a SYN."""
-        acceptable = packet.flags & ACK and packet.ack == self.first + 1
-        if packet.flags & RST:
-            if acceptable:
-                self.fail(errno.ECONNREFUSED)
-        elif packet.flags & ACK and not acceptable:
-            self.tcp.reject(packet)  # it belongs to an earlier connection
-        elif packet.flags & SYN:
-            self.receiving = ReceiveBuffer(self.options, packet.seq + 1)
-            if acceptable:
-                self._establish(packet)
-                self.acknowledge()
-            else:  # both ends have sent a SYN
-                self.state = State.SYN_RECEIVED
-                self.send_syn()
-
-    def _receive_syn_again(self, packet: Packet) -> None:
-        if self.state is not State.SYN_RECEIVED:
-            self.acknowledge()  # the peer resets the connection if it does not know it
-        elif packet.flags & ACK and packet.ack == self.first + 1:
-            self._establish(packet)  # both ends have sent a SYN
-        elif packet.seq + 1 == self.receiving.next:
-            self.send_syn()
-
-    def _receive_third(self, packet: Packet) -> bool:
-        """The acknowledgement of a listener's SYN; whether the connection is established now."""
-        if packet.ack <= self.first:
-            self.tcp.reject(packet)
-            return False
-        self._establish(packet)
-        return self.state is State.ESTABLISHED
 
     def _receive_segment(self, packet: Packet) -> None:
         sending = self.sending

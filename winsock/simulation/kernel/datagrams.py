@@ -72,19 +72,26 @@ class DatagramSocket(InetSocket):
     def connect(self, peer: Address) -> int:
         if not self.can_use(peer.ip):
             return -errno.ENETUNREACH
-        if self.udp.ip.interfaces.is_broadcast(peer.ip) and not self.options.broadcast:
-            return -errno.EACCES
         if is_wildcard(peer.ip):
             peer = Address(self.udp.ip.interfaces.all[len(peer.ip) == 16].address, peer.port)
         result = self.bind_any()
         source = self._source(peer.ip)
         if source is None:
             return -mismatch(self.local.ip)
+        error = self._refusal(source, peer.ip)
+        if error:
+            return -error
         if result == 0:
             self.peer = peer
             if is_wildcard(self.local.ip):
                 self.set_local_ip(source)
         return result
+
+    def stays_here(self, ip: bytes) -> bool:
+        if self.udp.ip.is_unicast(ip):
+            return super().stays_here(ip)
+        interface = groups.outgoing(self.udp.ip.interfaces, self.options, ip, self.local.ip)
+        return interface is None or interface.loopback
 
     def disconnect(self) -> int:
         self.forget_association()
@@ -121,6 +128,9 @@ class DatagramSocket(InetSocket):
         source = self._source(destination.ip)
         if source is None:
             return -mismatch(self.local.ip)
+        error = self._refusal(source, destination.ip)
+        if error:
+            return -error
         if self.error:
             return -self.take_error()
         self._transmit(data, Address(source, self.local.port), destination)
@@ -132,9 +142,13 @@ class DatagramSocket(InetSocket):
             return errno.EMSGSIZE
         if not self.can_use(destination.ip):
             return errno.ENETUNREACH
-        if self.udp.ip.interfaces.is_broadcast(destination.ip) and not self.options.broadcast:
-            return errno.EACCES
         return 0
+
+    def _refusal(self, source: bytes, ip: bytes) -> int:
+        """The errno where the kernel does not send from this address to that one, or 0."""
+        if self.is_martian(source, ip):
+            return errno.EINVAL
+        return errno.EACCES if self.udp.ip.interfaces.is_broadcast(ip) and not self.options.broadcast else 0
 
     def _transmit(self, data: bytes, source: Address, destination: Address) -> None:
         ip, options = destination.ip, self.options

@@ -33,7 +33,7 @@ def change(interfaces: Interfaces, memberships: list[Membership], level: int, jo
         return -errno.ENODEV
     membership = Membership(group, index)
     if not join:
-        return _leave(memberships, membership, not any(request[size:]))
+        return _leave(memberships, membership, size == 16 and not any(request[size:]))
     if membership in memberships:
         return -errno.EADDRINUSE
     if size == 4 and sum(len(one.group) == 4 for one in memberships) >= _MOST_IPV4:
@@ -43,7 +43,8 @@ def change(interfaces: Interfaces, memberships: list[Membership], level: int, jo
 
 
 def _leave(memberships: list[Membership], membership: Membership, any_interface: bool) -> int:
-    for one in memberships:
+    """Ends a membership: 0, or minus the errno. Without an interface IPv6 ends the latest one of the group."""
+    for one in reversed(memberships):
         if one == membership or (any_interface and one.group == membership.group):
             memberships.remove(one)
             return 0
@@ -78,17 +79,16 @@ def _is_interface4(interfaces: Interfaces, ip: bytes) -> bool:
 
 
 def outgoing(interfaces: Interfaces, options: Options, ip: bytes, local: bytes = b"") -> Interface | None:
-    """The interface through which a datagram to a group or a broadcast address leaves."""
+    """The interface through which a datagram to a group or a broadcast address leaves; `local` is what bind has set."""
+    of_local = interfaces.towards(local) if local and not is_wildcard(local) else None
     if not is_multicast(ip):
-        return next((one for one in interfaces.all if one.broadcast == ip), interfaces.towards(ip))
+        return next((one for one in interfaces.all if one.broadcast == ip), of_local or interfaces.towards(ip))
     if len(ip) == 16:
-        chosen = interfaces.with_index(options.multicast_interface6, 16)
+        chosen = interfaces.with_index(options.multicast_interface6, ip)
     else:
         wanted = (options.multicast_interface & 0xFFFFFFFF).to_bytes(4, "little")
-        chosen = interfaces.with_address(wanted) or interfaces.with_index(int.from_bytes(wanted, "big"), 4)
-    if chosen is None and local and not is_wildcard(local):
-        chosen = interfaces.with_address(local)
-    return chosen or interfaces.towards(ip)
+        chosen = interfaces.with_address(wanted) or interfaces.with_index(int.from_bytes(wanted, "big"), ip)
+    return chosen or of_local or interfaces.towards(ip)
 
 
 def is_from(packet: Packet, peer: Address) -> bool:

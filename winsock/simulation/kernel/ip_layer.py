@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from .addresses import LOOPBACK, Interface, Interfaces, is_multicast
+from .addresses import LOOPBACK, Interface, Interfaces, is_loopback, is_multicast
 from .environment import Environment
 from .packets import Address, Packet
 
@@ -69,10 +69,10 @@ class IpLayer:
             self._delivering = False
 
     def receive(self, packet: Packet) -> None:
-        """Takes a packet from the network."""
-        if self.down:
-            return
+        """Takes a packet from the network; drops one from a loopback address or to another net's broadcast address."""
         ip = packet.destination.ip
+        if self.down or is_loopback(packet.source.ip) or (not self.interfaces.is_own(ip) and self.is_unicast(ip)):
+            return
         interface = self.interfaces.with_address(ip) or self.interfaces.towards(packet.source.ip)
         self._handlers[packet.protocol](packet, interface or LOOPBACK[0], False)
 

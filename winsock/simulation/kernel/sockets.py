@@ -6,7 +6,7 @@ import errno
 
 from winsock.constants import IPPROTO_IPV6, IPV6_V6ONLY
 
-from .addresses import ANY4, ANY6, is_wildcard
+from .addresses import ANY4, ANY6, is_loopback, is_wildcard
 from .files import File
 from .ip_layer import IpLayer
 from .options import Options, set_field
@@ -49,19 +49,28 @@ class InetSocket(File):
         known = is_wildcard(local.ip) or self.ip.interfaces.is_own(local.ip) or not self.ip.is_unicast(local.ip)
         if not known:
             return -errno.EADDRNOTAVAIL
+        v6only = self.options.v6only
+        if not is_wildcard(local.ip) and len(local.ip) == 16:
+            self.options.v6only = 1  # as Linux does, before it looks for conflicts
         binding = self.ports.bind(local, self.sharing())
         if isinstance(binding, int):
+            self.options.v6only = v6only
             return binding
         self.binding, self.local = binding, binding.local
         self.address_fixed, self.port_fixed = not is_wildcard(local.ip), local.port != 0
-        if self.address_fixed and len(local.ip) == 16:
-            self.options.v6only = 1  # as Linux does
-            binding.sharing = self.sharing()
         return 0
 
     def can_use(self, ip: bytes) -> bool:
         """Whether packets to an address can leave from the socket, by the families."""
         return self.ipv6 if len(ip) == 16 else not (self.ipv6 and self.options.v6only)
+
+    def stays_here(self, ip: bytes) -> bool:
+        """Whether packets to an address do not leave the host."""
+        return self.ip.interfaces.is_own(ip)
+
+    def is_martian(self, source: bytes, ip: bytes) -> bool:
+        """Whether Linux refuses to send such a packet: one of 127.0.0.0/8 may not leave the host."""
+        return len(source) == 4 and is_loopback(source) and not self.stays_here(ip)
 
     def bind_any(self) -> int:
         """Takes a free port, if the socket has none: 0, or minus the errno."""

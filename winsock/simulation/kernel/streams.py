@@ -50,6 +50,8 @@ class StreamSocket(InetSocket):
         source = self.local.ip if self.address_fixed else self.ip.source_for(peer.ip)
         if source is None or len(source) != len(peer.ip):
             return -mismatch(source)
+        if self.is_martian(source, peer.ip):
+            return -errno.EINVAL
         result = self.bind_any()
         if result < 0:
             return -errno.EADDRNOTAVAIL

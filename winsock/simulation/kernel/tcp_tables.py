@@ -76,11 +76,13 @@ class TcpTables:
         return best
 
     def receive(self, packet: Packet, interface: Interface, local: bool) -> None:
-        """Gives a packet to its connection or listener; answers others with a reset."""
+        """Gives a packet to its connection or listener; answers others with a reset, unless they go to many hosts."""
         key = (packet.destination, packet.source)
         connection = self.connections.get(key)
         if connection is not None and not connection.gives_way_to(packet):
             connection.receive(packet)
+            return
+        if not self.ip.is_unicast(packet.destination.ip):
             return
         listener = self.find_listener(packet.destination) if packet.opens_flow else None
         if listener is not None:

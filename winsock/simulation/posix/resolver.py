@@ -48,16 +48,22 @@ class Resolver:
                 numeric = flags & c.AI_NUMERICSERV
                 return Found(WSAHOST_NOT_FOUND if numeric else WSATYPE_NOT_FOUND, [], None)
             port = number
-        canonical = node if node is not None and flags & c.AI_CANONNAME else None
         found, scope = self._addresses(node, flags, family)
         if not found:
             return Found(WSAHOST_NOT_FOUND, [], None)
+        if node is None:
+            flags &= ~c.AI_V4MAPPED  # it concerns names, as in the C library
         chosen = self._of_family(found, flags, family)
         if not chosen:
             literal = node is not None and _literal(node) is not None
             return Found(WSAHOST_NOT_FOUND if literal else WSANO_DATA, [], None)
         names = [name_of(Address(without_mapping(ip), port), len(ip) == 16, scope) for ip in chosen]
+        canonical = self._canonical_name(node, found[0]) if flags & c.AI_CANONNAME else None
         return Found(0, names, canonical)
+
+    def _canonical_name(self, node: bytes | None, ip: bytes) -> bytes | None:
+        """The name of the host that has the address; a text that states an address is its own name."""
+        return node if node is None or _literal(node) is not None else self._host_name(ip) or node
 
     def _addresses(self, node: bytes | None, flags: int, family: int) -> tuple[list[bytes], int]:
         """The addresses of a host, and the scope id that its text has; none for an unknown name."""
