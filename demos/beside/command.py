@@ -115,8 +115,19 @@ def _matches(args: argparse.Namespace) -> tuple[list[Match], list[Listing]]:
     matches = matches_in(listings)
     if not matches:
         raise ListingError(f"{args.file} {_problem(text, listings)}")
-    shown = [match.listing for match in matches]
-    return matches, [listing for listing in listings if listing.is_program and listing not in shown]
+    return matches, _not_shown(matches, listings)
+
+
+def _not_shown(matches: list[Match], listings: list[Listing]) -> list[Listing]:
+    """The programs that have no procedure of the matches; each once, also if it is in several listings."""
+    seen = {procedure.lines[-1] for match in matches for procedure in match.listing.procedures}
+    found = []
+    for listing in listings:
+        ends = {procedure.lines[-1] for procedure in listing.procedures}
+        if listing.is_program and not seen & ends:
+            found.append(listing)
+            seen |= ends
+    return found
 
 
 def _problem(text: str, listings: list[Listing]) -> str:

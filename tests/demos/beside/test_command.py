@@ -171,6 +171,17 @@ def test_a_program_that_is_not_shown_is_reported(tmp_path: Path, capsys: pytest.
     assert expected in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_program_in_several_blocks_is_shown_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "article.md"
+    parts = listing("signal_server").replace("//--- about", "```\nText\n```\n//--- about")
+    path.write_text(f"```\n{parts}```\n", encoding="utf-8")
+    assert beside(path) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "article.md next to demos/signal/server.py: 10 of the 10 procedures of SignalServer were found" in out
+    assert out.count(" next to ") == 1
+    assert "Not shown" not in out
+
+
 @each_program
 def test_no_name_is_broken_in_a_terminal_of_80_columns(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
