@@ -77,7 +77,7 @@ def add_parser(subparsers: SubParsers) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code. An error is one line on standard error."""
     try:
-        check_outputs({"--html": args.html}, {"FILE": args.file})
+        check_outputs({"--html": args.html}, {"FILE": args.file, **_files()})
         if args.html and args.procedure:
             raise ProgramError("--procedure is for the terminal: the page has all procedures")
         matches, not_shown = _matches(args)
@@ -95,6 +95,12 @@ def main(args: argparse.Namespace) -> int:
         print(f"python -m demos beside: error: {escaped(str(error))}", file=sys.stderr)
         return error.code
     return 0
+
+
+def _files() -> dict[str, Path]:
+    """The files of the clone that are shown: the study programs, and the READMEs with their explanations."""
+    studies = all_studies().values()
+    return {study.name: study.path for study in studies} | {f"{study.name}'s README": study.readme for study in studies}
 
 
 def _matches(args: argparse.Namespace) -> tuple[list[Match], list[Listing]]:

@@ -295,3 +295,13 @@ def test_files_that_cannot_be_used_are_errors(tmp_path: Path, file: Path, capsys
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 5
     assert all(line.startswith("python -m demos beside: error: ") for line in errors)
+
+
+@pytest.mark.parametrize("shown", ["path", "readme"])
+def test_the_page_replaces_no_file_that_it_shows(
+    shown: str, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demos.beside.command._write", lambda path, text: None)
+    target = getattr(STUDIES["tick_client"], shown)
+    assert beside(file, "--html", target) == 2
+    assert f"--html {target} would overwrite the file of " in capsys.readouterr().err
