@@ -45,7 +45,9 @@ _HTML = re.compile(
     r"\A\s*(?:<!--(?:(?!-->).)*-->\s*)*<(?:[?a-z]|!doctype\b)|^[ \t]*<pre[\s>]",
     re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
-_LINE_TAGS = ("br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4")
+_LINE_TAGS = ("p", "div", "tr", "li", "h1", "h2", "h3", "h4")
+# The text in these is not shown.
+_HIDDEN_TAGS = ("script", "style")
 
 
 # Lines with their numbers in the file.
@@ -157,6 +159,7 @@ class _PreReader(HTMLParser):
         self._outside: list[str] = []
         self._pre: list[str] | None = None
         self._line = 1
+        self._is_hidden = False
 
     @property
     def outside(self) -> str:
@@ -166,17 +169,31 @@ class _PreReader(HTMLParser):
         if tag == "pre":
             self.handle_endtag(tag)
             self._pre, self._line = [], self.getpos()[0]
+        elif tag == "br":
+            self._text.append("\n")
         elif tag in _LINE_TAGS:
             self.handle_data("\n")
+        elif tag in _HIDDEN_TAGS:
+            self._is_hidden = True
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "pre" and self._pre is not None:
+        if tag in _HIDDEN_TAGS:
+            self._is_hidden = False
+        elif tag == "pre" and self._pre is not None:
             self.blocks.append((self._line, "".join(self._pre)))
             self._pre = None
             self._outside.append("\n")
 
     def handle_data(self, data: str) -> None:
-        (self._outside if self._pre is None else self._pre).append(data.replace("\N{NO-BREAK SPACE}", " "))
+        if self._pre is None and self._outside and self._outside[-1].endswith("\n"):
+            # After a tag that begins a line the file may begin a new line too.
+            data = data.removeprefix("\n")
+        if not self._is_hidden:
+            self._text.append(data.replace("\N{NO-BREAK SPACE}", " "))
+
+    @property
+    def _text(self) -> list[str]:
+        return self._outside if self._pre is None else self._pre
 
 
 def _functions(text: str) -> list[_Found]:

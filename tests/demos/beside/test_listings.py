@@ -196,6 +196,20 @@ def test_a_block_that_repeats_a_procedure_is_not_added_to_a_complete_program() -
     assert match.listing.code == alone.code
 
 
+@pytest.mark.parametrize("form", ["{}<br>\n", "<div>{}</div>\n", "<p>{}</p>", "{}<br>"])
+def test_html_that_marks_each_line_is_read_without_additional_lines_and_scripts(form: str) -> None:
+    lines = escape(listing("tpl_client").replace("  {\n", "  {\n   int i;\n")).splitlines()
+    script = "<script>\nfunction show(a) {\n}\n</script>"
+    text = f"<html>{script}" + "".join(form.format(line) for line in lines[:-2]) + script
+    found = listings_in(text + "".join(form.format(line) for line in lines[-2:]) + script, is_source=False)
+    [match] = matches_in(found)
+    [alone] = listings_in(unescape("\n".join(lines)), is_source=True)
+    assert match.additional == []
+    assert [[line for _, line in procedure.lines] for procedure in match.listing.procedures] == [
+        [line for _, line in procedure.lines] for procedure in alone.procedures
+    ]
+
+
 def test_an_entity_after_the_last_tag_is_read() -> None:
     [match] = matches_in(listings_in(f"<pre>{escape(listing('tick_client'))}", is_source=False))
     assert (match.missing, match.incomplete) == ([], [])
