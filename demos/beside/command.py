@@ -15,7 +15,7 @@ from demos.beside.columns import summary, two_columns
 from demos.beside.matching import Match, best_match, matches_in, nearest
 from demos.beside.mql_listings import Listing, listings_in
 from demos.beside.page import page
-from demos.beside.studies import all_studies
+from demos.beside.studies import all_studies, study_names
 from demos.launcher.output_files import check_outputs
 from demos.terminal.interfaces import OutputError, ProgramError, TerminalError
 from demos.terminal.runtime.log import escaped
@@ -64,9 +64,9 @@ def add_parser(subparsers: SubParsers) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="the listing, or the article with its listings")
     parser.add_argument(
         "--program",
-        choices=[*all_studies()],
+        choices=study_names(),
         metavar="NAME",
-        help=f"show only this program: {', '.join(all_studies())} (default: all in FILE)",
+        help=f"show only this program: {', '.join(study_names())} (default: all in FILE)",
     )
     parser.add_argument(
         "--procedure", action="append", default=[], metavar="NAME", help="show only this procedure; may be repeated"
@@ -146,7 +146,7 @@ def _problem(text: str, listings: list[Listing]) -> str:
     if not listings:
         return "has no procedures of MQL: FILE must be a listing (.mq5), or the saved article"
     match = nearest(listings)
-    names = ", ".join(all_studies())
+    names = ", ".join(study_names())
     if match is None:
         return f"has no procedure of the article's programs: {names}"
     study = match.study

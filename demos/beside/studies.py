@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from demos.registry import Kind, list_programs
+from demos.registry import PROGRAMS, Kind, find_program
 
-__all__ = ["DECLARATIONS", "ERRATUM", "ROOT", "Erratum", "Part", "Study", "all_errata", "all_studies"]
+__all__ = ["DECLARATIONS", "ERRATUM", "ROOT", "Erratum", "Part", "Study", "all_errata", "all_studies", "study_names"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,15 +88,20 @@ class Erratum(NamedTuple):
     study: str
 
 
+def study_names() -> list[str]:
+    """The names of the six study programs, in the order of the article: the server first in each example."""
+    files = {name: Path(entry.file) for name, entry in PROGRAMS.items() if entry.kind is Kind.STUDY}
+    return sorted(files, key=lambda name: (_EXAMPLES[files[name].parent.name], files[name].stem != "server"))
+
+
 @cache
 def all_studies() -> dict[str, Study]:
-    """The six study programs by name, in the order of the article: the server first in each example.
+    """The six study programs by name, in the order of the article.
 
-    Errors: ValueError if a README has no table for a program, or a row that is not of the form above.
+    Errors: ProgramError if a program is not Python; ValueError if a README has no table for a program, or a row that is
+    not of the form above.
     """
-    found = [_study(program.name, program.path) for program in list_programs(Kind.STUDY)]
-    found.sort(key=lambda study: (study.example, study.path.stem != "server"))
-    return {study.name: study for study in found}
+    return {name: _study(name, find_program(name).path) for name in study_names()}
 
 
 def _study(name: str, path: Path) -> Study:

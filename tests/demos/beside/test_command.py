@@ -12,6 +12,8 @@ from beside_kit import STUDIES, listing, procedures_of
 from terminal_kit import ROOT
 
 from demos.__main__ import main
+from demos.beside.studies import all_studies
+from demos.registry import PROGRAMS
 
 each_program = pytest.mark.parametrize("name", STUDIES)
 
@@ -305,3 +307,19 @@ def test_the_page_replaces_no_file_that_it_shows(
     target = getattr(STUDIES["tick_client"], shown)
     assert beside(file, "--html", target) == 2
     assert f"--html {target} would overwrite the file of " in capsys.readouterr().err
+
+
+def test_a_study_program_that_is_not_python_is_an_error(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "signal").mkdir()
+    (tmp_path / "signal" / "server.py").write_text("def OnTick(:\n", encoding="utf-8")
+    monkeypatch.setattr("demos.registry._DEMOS", tmp_path)
+    monkeypatch.setattr("demos.registry.PROGRAMS", {"signal_server": PROGRAMS["signal_server"]})
+    monkeypatch.setattr("demos.beside.studies.PROGRAMS", {"signal_server": PROGRAMS["signal_server"]})
+    all_studies.cache_clear()
+    try:
+        assert beside(file) == 2
+    finally:
+        all_studies.cache_clear()
+    assert " is not Python: " in capsys.readouterr().err
