@@ -3,10 +3,12 @@
 The tables of the READMEs are the only source of these texts: the pages in notes/beside and `python -m demos beside`
 show them. A table follows a heading such as `## SignalServer: server.py`, in the order of the listing. Each row has the
 procedure of the listing (`none` for one that is ours alone), its lines in the program, what it does and what differs.
+A procedure that a reader has removed from the program has no lines.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -111,17 +113,27 @@ def _study(name: str, path: Path) -> Study:
     if section is None:
         raise ValueError(f"the README of {path} has no heading 'LISTING: {path.name}'")
     parts: list[Part] = []
+    places = _places(lines)
     for cells in _rows(section[2], 4):
         ours = _OURS.fullmatch(cells[1])
         if ours is None:
             raise ValueError(f"the README of {path}: not of the form `NAME`, lines FIRST-LAST: {cells[1]}")
         listed = cells[0].strip("`")
         position = 0 if listed in ("none", DECLARATIONS) else sum(part.position > 0 for part in parts) + 1
-        # The declarations begin with the head of the file, which has no defect that a row could explain.
-        first = 1 if listed == DECLARATIONS else int(ours[2])
-        parts.append(Part(ours[1] or listed, position, first, int(ours[3]), cells[2], cells[3]))
+        own = ours[1] or listed
+        # The lines in the table are for the reader of the README; a reader may have changed the program.
+        parts.append(Part(own, position, *places.get(own, (1, 0)), cells[2], cells[3]))
     listing = re.sub(r"^The ", "the ", section[1])
     return Study(name, listing, _EXAMPLES[path.parent.name], path, lines, parts)
+
+
+def _places(lines: list[str]) -> dict[str, tuple[int, int]]:
+    """The first and the last line of each function, and of what is before the functions with the head of the file."""
+    functions = [node for node in ast.parse("\n".join(lines)).body if isinstance(node, ast.FunctionDef)]
+    last = functions[0].lineno - 1 if functions else len(lines)
+    while last and not lines[last - 1]:
+        last -= 1
+    return {DECLARATIONS: (1, last)} | {node.name: (node.lineno, node.end_lineno or 0) for node in functions}
 
 
 @cache
