@@ -29,7 +29,13 @@ if sys.platform == "win32":
 
     BACKEND = "ws2_32"
 else:
-    from winsock_compat import backend as _backend
+    try:
+        from winsock_compat import backend as _backend
+    except ModuleNotFoundError as error:  # the Python of a folder that has a clone, outside its virtual environment
+        raise ImportError(
+            f"{error}: winsock is not installed for {sys.executable}. Activate the virtual environment in which it is "
+            "installed, or run `python -m pip install -e .` in the folder of the clone"
+        ) from error
     from winsock_compat.backend import FD_CLR as FD_CLR  # the accelerator's
     from winsock_compat.backend import FD_ISSET as FD_ISSET
     from winsock_compat.backend import FD_SET as FD_SET

@@ -15,7 +15,7 @@ from demos.beside.columns import summary, two_columns
 from demos.beside.matching import Match, best_match, matches_in, nearest
 from demos.beside.mql_listings import Listing, listings_in
 from demos.beside.page import page
-from demos.beside.studies import all_studies
+from demos.beside.studies import all_studies, study_names
 from demos.launcher.output_files import check_outputs
 from demos.terminal.interfaces import OutputError, ProgramError, TerminalError
 from demos.terminal.runtime.log import escaped
@@ -64,9 +64,9 @@ def add_parser(subparsers: SubParsers) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="the listing, or the article with its listings")
     parser.add_argument(
         "--program",
-        choices=[*all_studies()],
+        choices=study_names(),
         metavar="NAME",
-        help=f"show only this program: {', '.join(all_studies())} (default: all in FILE)",
+        help=f"show only this program: {', '.join(study_names())} (default: all in FILE)",
     )
     parser.add_argument(
         "--procedure", action="append", default=[], metavar="NAME", help="show only this procedure; may be repeated"
@@ -77,7 +77,7 @@ def add_parser(subparsers: SubParsers) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code. An error is one line on standard error."""
     try:
-        check_outputs({"--html": args.html}, {"FILE": args.file})
+        check_outputs({"--html": args.html}, {"FILE": args.file, **_files()})
         if args.html and args.procedure:
             raise ProgramError("--procedure is for the terminal: the page has all procedures")
         matches, not_shown = _matches(args)
@@ -95,6 +95,12 @@ def main(args: argparse.Namespace) -> int:
         print(f"python -m demos beside: error: {escaped(str(error))}", file=sys.stderr)
         return error.code
     return 0
+
+
+def _files() -> dict[str, Path]:
+    """The files of the clone that are shown: the study programs, and the READMEs with their explanations."""
+    studies = all_studies().values()
+    return {study.name: study.path for study in studies} | {f"{study.name}'s README": study.readme for study in studies}
 
 
 def _matches(args: argparse.Namespace) -> tuple[list[Match], list[Listing]]:
@@ -115,8 +121,19 @@ def _matches(args: argparse.Namespace) -> tuple[list[Match], list[Listing]]:
     matches = matches_in(listings)
     if not matches:
         raise ListingError(f"{args.file} {_problem(text, listings)}")
-    shown = [match.listing for match in matches]
-    return matches, [listing for listing in listings if listing.is_program and listing not in shown]
+    return matches, _not_shown(matches, listings)
+
+
+def _not_shown(matches: list[Match], listings: list[Listing]) -> list[Listing]:
+    """The programs that have no procedure of the matches; each once, also if it is in several listings."""
+    seen = {procedure.lines[-1] for match in matches for procedure in match.listing.procedures}
+    found = []
+    for listing in listings:
+        ends = {procedure.lines[-1] for procedure in listing.procedures}
+        if listing.is_program and not seen & ends:
+            found.append(listing)
+            seen |= ends
+    return found
 
 
 def _problem(text: str, listings: list[Listing]) -> str:
@@ -129,7 +146,7 @@ def _problem(text: str, listings: list[Listing]) -> str:
     if not listings:
         return "has no procedures of MQL: FILE must be a listing (.mq5), or the saved article"
     match = nearest(listings)
-    names = ", ".join(all_studies())
+    names = ", ".join(study_names())
     if match is None:
         return f"has no procedure of the article's programs: {names}"
     study = match.study

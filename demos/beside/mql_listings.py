@@ -3,7 +3,8 @@
 The text is MQL source, or an article with listings: Markdown with fenced code, HTML with `<pre>`, or plain text. Plain
 text has no marks around a listing, so a listing ends where the next OnInit or OnStart begins a new one.
 
-A source file is split in the same way, if several programs follow each other in it.
+A source file is split in the same way, if several programs follow each other in it. An article may print a program in
+several blocks, so the marked blocks are read twice: each one alone, and all together as one text.
 
 Nothing is compiled. Comments, strings and character constants are covered with blanks; what is left shows where a
 function begins and which braces belong together.
@@ -44,21 +45,27 @@ _HTML = re.compile(
     r"\A\s*(?:<!--(?:(?!-->).)*-->\s*)*<(?:[?a-z]|!doctype\b)|^[ \t]*<pre[\s>]",
     re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
-_LINE_TAGS = ("br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4")
+_LINE_TAGS = ("p", "div", "tr", "li", "h1", "h2", "h3", "h4")
+# The text in these is not shown.
+_HIDDEN_TAGS = ("script", "style")
+
+
+# Lines with their numbers in the file.
+Lines = list[tuple[int, str]]
 
 
 class Procedure(NamedTuple):
-    """A function: its name, its lines with their numbers in the file, and whether its last brace was found."""
+    """A function: its name, its lines, and whether its last brace was found."""
 
     name: str
-    lines: list[tuple[int, str]]
+    lines: Lines
     complete: bool = True
 
 
 class Listing(NamedTuple):
     """A program: the lines outside its procedures, and its procedures in their order."""
 
-    declarations: list[tuple[int, str]]
+    declarations: Lines
     procedures: list[Procedure]
 
     @property
@@ -83,14 +90,22 @@ class _Found(NamedTuple):
 
 
 def listings_in(text: str, is_source: bool) -> list[Listing]:
-    """The listings in a text that contain a procedure; a source file (`is_source`) has no text around its listings."""
+    """The listings in a text that contain a procedure; a source file (`is_source`) has no text around its listings.
+
+    Listings can have the same lines: those of a block, and those of all blocks together.
+    """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\N{NO-BREAK SPACE}", " ")
+    blocks = [
+        list(enumerate(block.split("\n"), first)) for first, block in ([(1, text)] if is_source else _blocks(text))
+    ]
+    *marked, _ = blocks
+    if len(marked) > 1:
+        blocks.append([line for block in marked for line in block])
     listings = []
-    for first, block in [(1, text)] if is_source else _blocks(text):
-        lines = block.split("\n")
-        for start, stop, functions in _groups(block, is_source):
+    for lines in blocks:
+        for start, stop, functions in _groups("\n".join(line for _, line in lines), is_source):
             moved = [found._replace(first=found.first - start, last=found.last - start) for found in functions]
-            listings.append(_listing(lines[start:stop], first + start, moved))
+            listings.append(_listing(lines[start:stop], moved))
     return listings
 
 
@@ -144,6 +159,7 @@ class _PreReader(HTMLParser):
         self._outside: list[str] = []
         self._pre: list[str] | None = None
         self._line = 1
+        self._is_hidden = False
 
     @property
     def outside(self) -> str:
@@ -153,17 +169,31 @@ class _PreReader(HTMLParser):
         if tag == "pre":
             self.handle_endtag(tag)
             self._pre, self._line = [], self.getpos()[0]
+        elif tag == "br":
+            self._text.append("\n")
         elif tag in _LINE_TAGS:
             self.handle_data("\n")
+        elif tag in _HIDDEN_TAGS:
+            self._is_hidden = True
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "pre" and self._pre is not None:
+        if tag in _HIDDEN_TAGS:
+            self._is_hidden = False
+        elif tag == "pre" and self._pre is not None:
             self.blocks.append((self._line, "".join(self._pre)))
             self._pre = None
             self._outside.append("\n")
 
     def handle_data(self, data: str) -> None:
-        (self._outside if self._pre is None else self._pre).append(data.replace("\N{NO-BREAK SPACE}", " "))
+        if self._pre is None and self._outside and self._outside[-1].endswith("\n"):
+            # After a tag that begins a line the file may begin a new line too.
+            data = data.removeprefix("\n")
+        if not self._is_hidden:
+            self._text.append(data.replace("\N{NO-BREAK SPACE}", " "))
+
+    @property
+    def _text(self) -> list[str]:
+        return self._outside if self._pre is None else self._pre
 
 
 def _functions(text: str) -> list[_Found]:
@@ -231,14 +261,14 @@ def _condition(line: str) -> int:
     return 0 if found is None else 1 if found[1] == "if" else -1
 
 
-def _listing(lines: list[str], number: int, functions: list[_Found]) -> Listing:
-    """A listing from its lines, of which the first one has this number in the file."""
-    numbered = [(number + index, line.rstrip().expandtabs(3)) for index, line in enumerate(lines)]
+def _listing(lines: Lines, functions: list[_Found]) -> Listing:
+    """A listing from its lines and its functions."""
+    numbered = [(number, line.rstrip().expandtabs(3)) for number, line in lines]
     procedures, edges = [], [0]
     for found in functions:
         first = found.first
         # The comment directly above a function belongs to it.
-        while first > edges[-1] and lines[first - 1].lstrip().startswith("//"):
+        while first > edges[-1] and numbered[first - 1][1].lstrip().startswith("//"):
             first -= 1
         procedures.append(Procedure(found.name, _trimmed(numbered[first : found.last + 1]), found.complete))
         edges += [first, found.last + 1]
@@ -247,9 +277,9 @@ def _listing(lines: list[str], number: int, functions: list[_Found]) -> Listing:
     return Listing(_trimmed([line for part in outside for line in part]), procedures)
 
 
-def _trimmed(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+def _trimmed(lines: Lines) -> Lines:
     """The lines without empty ones at the end, and with at most one empty line in a row."""
-    kept: list[tuple[int, str]] = []
+    kept: Lines = []
     for line in lines:
         if line[1] or (kept and kept[-1][1]):
             kept.append(line)

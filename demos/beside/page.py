@@ -62,10 +62,11 @@ def _program(match: Match, name: str, summary: list[str]) -> str:
             listed = match.listing.declarations
         else:
             listed = theirs[part.name].lines if part.name in theirs else []
+        ours = _figure(study.file, _python_rows(study, part), "Not found in our program.")
         absent = "This procedure is not in the listing." if part.is_ours_alone else "Not found in your file."
         parts.append(
             f'<h3 id="{_anchor(study, part.name)}">{part.name}</h3>\n{_explanation(study, part)}<div class="columns">\n'
-            f"{_figure(name, _mql_rows(listed), absent)}{_figure(study.file, _python_rows(study, part), '')}</div>\n"
+            f"{_figure(name, _mql_rows(listed), absent)}{ours}</div>\n"
         )
     for other in match.additional:
         parts.append(
@@ -120,6 +121,8 @@ def _mql_rows(lines: Lines) -> str:
 def _python_rows(study: Study, part: Part) -> str:
     """The lines of our program as HTML; a line with the number of an erratum in a comment is marked."""
     lines = study.code(part)
+    if not lines:
+        return ""
     text = "\n".join(line for _, line in lines)
     starts = [0]
     for _, line in lines:

@@ -3,18 +3,20 @@
 The tables of the READMEs are the only source of these texts: the pages in notes/beside and `python -m demos beside`
 show them. A table follows a heading such as `## SignalServer: server.py`, in the order of the listing. Each row has the
 procedure of the listing (`none` for one that is ours alone), its lines in the program, what it does and what differs.
+A procedure that a reader has removed from the program has no lines.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from demos.registry import Kind, list_programs
+from demos.registry import PROGRAMS, Kind, find_program
 
-__all__ = ["DECLARATIONS", "ERRATUM", "ROOT", "Erratum", "Part", "Study", "all_errata", "all_studies"]
+__all__ = ["DECLARATIONS", "ERRATUM", "ROOT", "Erratum", "Part", "Study", "all_errata", "all_studies", "study_names"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,15 +90,20 @@ class Erratum(NamedTuple):
     study: str
 
 
+def study_names() -> list[str]:
+    """The names of the six study programs, in the order of the article: the server first in each example."""
+    files = {name: Path(entry.file) for name, entry in PROGRAMS.items() if entry.kind is Kind.STUDY}
+    return sorted(files, key=lambda name: (_EXAMPLES[files[name].parent.name], files[name].stem != "server"))
+
+
 @cache
 def all_studies() -> dict[str, Study]:
-    """The six study programs by name, in the order of the article: the server first in each example.
+    """The six study programs by name, in the order of the article.
 
-    Errors: ValueError if a README has no table for a program, or a row that is not of the form above.
+    Errors: ProgramError if a program is not Python; ValueError if a README has no table for a program, or a row that is
+    not of the form above.
     """
-    found = [_study(program.name, program.path) for program in list_programs(Kind.STUDY)]
-    found.sort(key=lambda study: (study.example, study.path.stem != "server"))
-    return {study.name: study for study in found}
+    return {name: _study(name, find_program(name).path) for name in study_names()}
 
 
 def _study(name: str, path: Path) -> Study:
@@ -106,17 +113,27 @@ def _study(name: str, path: Path) -> Study:
     if section is None:
         raise ValueError(f"the README of {path} has no heading 'LISTING: {path.name}'")
     parts: list[Part] = []
+    places = _places(lines)
     for cells in _rows(section[2], 4):
         ours = _OURS.fullmatch(cells[1])
         if ours is None:
             raise ValueError(f"the README of {path}: not of the form `NAME`, lines FIRST-LAST: {cells[1]}")
         listed = cells[0].strip("`")
         position = 0 if listed in ("none", DECLARATIONS) else sum(part.position > 0 for part in parts) + 1
-        # The declarations begin with the head of the file, which has no defect that a row could explain.
-        first = 1 if listed == DECLARATIONS else int(ours[2])
-        parts.append(Part(ours[1] or listed, position, first, int(ours[3]), cells[2], cells[3]))
+        own = ours[1] or listed
+        # The lines in the table are for the reader of the README; a reader may have changed the program.
+        parts.append(Part(own, position, *places.get(own, (1, 0)), cells[2], cells[3]))
     listing = re.sub(r"^The ", "the ", section[1])
     return Study(name, listing, _EXAMPLES[path.parent.name], path, lines, parts)
+
+
+def _places(lines: list[str]) -> dict[str, tuple[int, int]]:
+    """The first and the last line of each function, and of what is before the functions with the head of the file."""
+    functions = [node for node in ast.parse("\n".join(lines)).body if isinstance(node, ast.FunctionDef)]
+    last = functions[0].lineno - 1 if functions else len(lines)
+    while last and not lines[last - 1]:
+        last -= 1
+    return {DECLARATIONS: (1, last)} | {node.name: (node.lineno, node.end_lineno or 0) for node in functions}
 
 
 @cache

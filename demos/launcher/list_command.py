@@ -8,6 +8,7 @@ from textwrap import fill
 from demos.launcher.command_help import HELP_WIDTH
 from demos.launcher.option_types import SubParsers
 from demos.registry import Kind, list_programs
+from demos.terminal.interfaces import ProgramError
 
 
 def add_parser(subparsers: SubParsers) -> None:
@@ -17,7 +18,10 @@ def add_parser(subparsers: SubParsers) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print a heading for each group of programs, and the description of each program."""
-    width = max((len(program.name) for program in list_programs()), default=0)
+    try:
+        width = max((len(program.name) for program in list_programs()), default=0)
+    except ProgramError as error:
+        args.usage_error(str(error))
     blank_line = ""
     for kind in Kind:
         group = list_programs(kind)

@@ -28,8 +28,9 @@ MOST_OUTPUT = 20_000
 MOST_LINES = 10
 # A program with a larger trace, in bytes, has an endless loop too. The programs need less than a tenth of it.
 MOST_TRACE = 1_000_000
-# How a program looks that has ended with an error of Python: SystemExit prints its message only.
-_ERROR = re.compile(r'Traceback \(most recent call last\):|  File ".*", line \d+')
+# How a program looks that has ended with an error of Python: SystemExit prints its message only. A file that Python
+# cannot decode has no line that it could show.
+_ERROR = re.compile(r'Traceback \(most recent call last\):|  File ".*", line \d+|SyntaxError: ')
 
 
 class Program:

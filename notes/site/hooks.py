@@ -41,6 +41,7 @@ _ANCHOR = re.compile(r"(?:(?<=id=\")|(?<=#))winsock(?:\.(?:api\.Winsock|structur
 # The place of the script that changes the colours of diagrams.
 _DIAGRAMS = "assets/diagrams.js"
 _DIAGRAM = re.compile(r'<pre class="mermaid">.*?</pre>', re.DOTALL)
+_CELL = re.compile(r"<td.*?</td>", re.DOTALL)
 
 # A list of names in notes/api.md that the site replaces by their documentation.
 _REFERENCE = re.compile(r"^<!-- reference: ([\w.]+) -->\n(.+?)\n$", re.DOTALL | re.MULTILINE)
@@ -147,9 +148,11 @@ def _references(module: str, names: str) -> str:
 def on_page_content(content: str, *, page: Page, **_: Any) -> str:
     """Shorten the anchors of the API reference; frame the diagrams, and load their scripts on pages that have one.
 
-    The frame scrolls where the page is narrow. The search ignores the text from which a diagram is drawn.
+    The frame scrolls where the page is narrow. The search ignores the text from which a diagram is drawn. In code in a
+    table the code hosts show `\\|` as `|`; Python-Markdown keeps the backslash.
     """
     content = _ANCHOR.sub("", content)
+    content = _CELL.sub(lambda cell: cell[0].replace("\\|", "|"), content)
     content, diagrams = _DIAGRAM.subn(r'<div class="diagram" tabindex="0" data-search-exclude="">\g<0></div>', content)
     if scripts.MERMAID in _scripts and diagrams:
         folder = dirname(page.file.dest_uri) or "."

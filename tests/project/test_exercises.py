@@ -210,7 +210,7 @@ def answer_text(number: int) -> str:
     return exercise.files(answer=True)[exercise.broken].read_text(encoding="utf-8")
 
 
-def change(number: int, text: str | None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
+def change(number: int, text: str | bytes | None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
     """Replace the broken program of an exercise by a reader's program, or remove it, in a copy of the exercises."""
     exercise = EXERCISES[number]
     shutil.copytree(FOLDER / exercise.folder, folder / exercise.folder)
@@ -219,7 +219,7 @@ def change(number: int, text: str | None, folder: Path, monkeypatch: pytest.Monk
     program = exercise.files(answer=False)[exercise.broken]
     program.unlink()
     if text is not None:
-        program.write_text(text, encoding="utf-8")
+        program.write_bytes(text.encode() if isinstance(text, str) else text)
     return exercise
 
 
@@ -292,15 +292,16 @@ BROKEN_BY_A_READER = [
     ("SyntaxError: ", lambda text: text.replace("check(connect(client, name, 16))", "check(connect(client, name, 16)")),
     ("ModuleNotFoundError: ", lambda text: text.replace("import sys", "import syss")),
     ("NameError: ", lambda text: text.replace("buf[:count]", "buff[:count]")),
+    ("SyntaxError: Non-UTF-8 code", lambda text: f"# café\n{text}".encode("cp1252")),
     ("No such file or directory", lambda text: None),
 ]
 
 
 @pytest.mark.parametrize(
-    ("message", "edit"), BROKEN_BY_A_READER, ids=["syntax", "import", "in an event", "missing file"]
+    ("message", "edit"), BROKEN_BY_A_READER, ids=["syntax", "import", "in an event", "code page", "missing file"]
 )
 def test_the_run_ends_with_a_program_that_has_an_error_of_python(
-    message: str, edit: Callable[[str], str | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    message: str, edit: Callable[[str], str | bytes | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = run(change(8, edit(broken_text(8)), tmp_path, monkeypatch))
     assert re.fullmatch(r"broken_client\.py ended with (an error|the exit code 2)", result.problem)

@@ -247,6 +247,19 @@ def test_help_shows_the_contracts_text(call: str) -> None:
     assert [line for line in documentation.splitlines() if line not in text] == []
 
 
+@pytest.mark.posix_only(reason="on Windows the package needs nothing but the clone")
+def test_a_python_without_the_installation_says_what_to_do_in_the_clone() -> None:
+    # Without site-packages, as in a terminal window in which the virtual environment is not activated.
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "winsock"], cwd=CHECKOUT, capture_output=True, text=True, check=False,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+    )  # fmt: skip
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 1
+    assert f"winsock is not installed for {sys.executable}. Activate the virtual environment" in last
+    assert "`python -m pip install -e .`" in last
+
+
 def test_python_m_winsock_names_version_and_backend() -> None:
     command = [sys.executable, "-m", "winsock"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, cwd=CHECKOUT)

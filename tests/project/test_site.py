@@ -201,6 +201,11 @@ def test_a_diagram_scrolls_in_a_narrow_page_and_its_text_is_not_searched(hooks: 
     assert re.search(r"\.diagram \.mermaid \{[^}]*min-width: \d+rem", style)
 
 
+def test_a_bar_in_the_code_of_a_table_has_no_backslash(hooks: ModuleType) -> None:
+    shown = hooks.on_page_content(r"<td><code>a\|b</code></td><pre>c\|d</pre>", page=page_of("errata.md"))
+    assert shown == r"<td><code>a|b</code></td><pre>c\|d</pre>"
+
+
 def test_the_arrowheads_of_diagrams_have_the_colour_of_their_lines() -> None:
     rules = (ROOT / "notes" / "site" / "diagrams.js").read_text(encoding="utf-8")
     assert re.search(

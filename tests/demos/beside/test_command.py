@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from beside_kit import STUDIES, listing, procedures_of
 from terminal_kit import ROOT
 
 from demos.__main__ import main
+from demos.beside.studies import all_errata, all_studies
 
 each_program = pytest.mark.parametrize("name", STUDIES)
 
@@ -171,6 +174,17 @@ def test_a_program_that_is_not_shown_is_reported(tmp_path: Path, capsys: pytest.
     assert expected in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_program_in_several_blocks_is_shown_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "article.md"
+    parts = listing("signal_server").replace("//--- about", "```\nText\n```\n//--- about")
+    path.write_text(f"```\n{parts}```\n", encoding="utf-8")
+    assert beside(path) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "article.md next to demos/signal/server.py: 10 of the 10 procedures of SignalServer were found" in out
+    assert out.count(" next to ") == 1
+    assert "Not shown" not in out
+
+
 @each_program
 def test_no_name_is_broken_in_a_terminal_of_80_columns(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -284,3 +298,55 @@ def test_files_that_cannot_be_used_are_errors(tmp_path: Path, file: Path, capsys
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 5
     assert all(line.startswith("python -m demos beside: error: ") for line in errors)
+
+
+@pytest.mark.parametrize("shown", ["path", "readme"])
+def test_the_page_replaces_no_file_that_it_shows(
+    shown: str, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demos.beside.command._write", lambda path, text: None)
+    target = getattr(STUDIES["tick_client"], shown)
+    assert beside(file, "--html", target) == 2
+    assert f"--html {target} would overwrite the file of " in capsys.readouterr().err
+
+
+@pytest.fixture
+def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of signal_server in a copy of the study programs, which a test changes."""
+    demos = tmp_path / "clone" / "demos"
+    for name in ("signal", "template", "ticks"):
+        shutil.copytree(ROOT / "demos" / name, demos / name)
+    monkeypatch.setattr("demos.registry._DEMOS", demos)
+    monkeypatch.setattr("demos.beside.studies.ROOT", demos.parent)
+    all_errata()  # of the clone; the copy has no notes
+    all_studies.cache_clear()
+    yield demos / "signal"
+    all_studies.cache_clear()
+
+
+def test_a_study_program_that_is_not_python_is_an_error(
+    file: Path, changed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (changed / "server.py").write_text("def OnTick(:\n", encoding="utf-8")
+    assert beside(file) == 2
+    assert " is not Python: " in capsys.readouterr().err
+
+
+def test_a_study_program_that_a_reader_has_changed_is_shown_as_it_is(
+    file: Path, changed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = changed / "server.py"
+    text = program.read_text(encoding="utf-8")
+    # Two more lines above all procedures, and the last procedure is gone.
+    text = text[: text.index("def GetSymbolLot")].replace("def OnInit", "mine = 1\n\n\ndef OnInit", 1)
+    program.write_text(text, encoding="utf-8")
+    assert beside(file) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"== OnTimer, .*?\| +\d+ def OnTimer", out, re.DOTALL)
+    ours = [line[40:].strip() for line in out.splitlines() if line[38:41] == " | " and line[41:45].strip().isdigit()]
+    numbers = [int(line.split()[0]) for line in ours]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] <= len(text.splitlines())
+    target = tmp_path / "page.html"
+    assert beside(file, "--html", target) == 0
+    assert target.read_text(encoding="utf-8").count("Not found in our program.") == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
+from html import escape, unescape
 
 import pytest
 from beside_kit import STUDIES, listing, procedures_of
@@ -14,6 +14,7 @@ ALL = "\n".join(f"Text that isn't code (of {name}).\n\n```\n{listing(name)}```\n
 AS_HTML = "<!DOCTYPE html>\n<p>Text</p>" + "".join(
     f'<p>More &amp; more</p><pre class="code">{escape(listing(name))}</pre>' for name in STUDIES
 )
+ALL_CODE = "".join(listing(name) for name in STUDIES)
 AS_TEXT = "\n".join(f"Text that isn't code; it's about {name}.\n\n{listing(name)}" for name in STUDIES)
 
 each_program = pytest.mark.parametrize("name", STUDIES)
@@ -169,6 +170,44 @@ def test_a_marked_block_does_not_hide_a_listing_without_marks(text: str) -> None
     code = escape(listing("signal_client")).replace("\n", "<br>") if is_html else listing("signal_client")
     [match] = matches_in(listings_in(text.format(code), is_source=False))
     assert (match.study.name, match.missing, match.additional, match.incomplete) == ("signal_client", [], [], [])
+
+
+@each_program
+@pytest.mark.parametrize(
+    ("before", "after"), [("```\n", "```\n"), ("<p>Text</p><pre>", "</pre>\n")], ids=["fences", "pre"]
+)
+@pytest.mark.parametrize("length", [1, 7])
+def test_a_program_in_several_blocks_is_found(name: str, before: str, after: str, length: int) -> None:
+    code = [f"{line}\n" for line in (escape(ALL_CODE) if before.startswith("<") else ALL_CODE).splitlines()]
+    parts = ["".join(code[start : start + length]) for start in range(0, len(code), length)]
+    text = "".join(f"{before}{part}{after}More text.\n" for part in parts)
+    [match] = [match for match in matches_in(listings_in(text, is_source=False)) if match.study.name == name]
+    assert (match.missing, match.additional, match.incomplete) == ([], [], [])
+    lines = text.splitlines()
+    for procedure in match.listing.procedures:
+        for number, line in procedure.lines:
+            assert unescape(lines[number - 1]).endswith(line)
+
+
+def test_a_block_that_repeats_a_procedure_is_not_added_to_a_complete_program() -> None:
+    text = f"```\n{listing('tpl_server')}```\n\n```\nvoid OnDeinit(int a,string b)\n  {{\n  }}\n```\n"
+    [match] = matches_in(listings_in(text, is_source=False))
+    [alone] = listings_in(listing("tpl_server"), is_source=True)
+    assert match.listing.code == alone.code
+
+
+@pytest.mark.parametrize("form", ["{}<br>\n", "<div>{}</div>\n", "<p>{}</p>", "{}<br>"])
+def test_html_that_marks_each_line_is_read_without_additional_lines_and_scripts(form: str) -> None:
+    lines = escape(listing("tpl_client").replace("  {\n", "  {\n   int i;\n")).splitlines()
+    script = "<script>\nfunction show(a) {\n}\n</script>"
+    text = f"<html>{script}" + "".join(form.format(line) for line in lines[:-2]) + script
+    found = listings_in(text + "".join(form.format(line) for line in lines[-2:]) + script, is_source=False)
+    [match] = matches_in(found)
+    [alone] = listings_in(unescape("\n".join(lines)), is_source=True)
+    assert match.additional == []
+    assert [[line for _, line in procedure.lines] for procedure in match.listing.procedures] == [
+        [line for _, line in procedure.lines] for procedure in alone.procedures
+    ]
 
 
 def test_an_entity_after_the_last_tag_is_read() -> None:

@@ -101,6 +101,17 @@ def test_list_without_programs_prints_nothing(capsys, monkeypatch):
     assert capsys.readouterr().out == ""
 
 
+def test_list_names_a_program_that_is_not_python(capsys, monkeypatch, tmp_path):
+    (tmp_path / "one.py").write_text("def OnTick(:\n", encoding="utf-8")
+    monkeypatch.setattr("demos.registry._DEMOS", tmp_path)
+    monkeypatch.setattr("demos.registry.PROGRAMS", {"mine": Entry("one.py")})
+    with pytest.raises(SystemExit, match="2"):
+        main(["list"])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1].startswith(f"python -m demos list: error: {tmp_path / 'one.py'} is not Python: ")
+
+
 def test_help_of_a_program_shows_its_inputs_with_defaults_the_commands_and_an_example():
     done = demos("run", FOLLOWER, "--help")
     assert done.returncode == 0
