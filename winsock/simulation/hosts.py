@@ -22,7 +22,8 @@ from .kernel.packets import Packet
 from .kernel.stack import Stack
 from .posix import posix_modules
 from .process import Process
-from .scheduler import Scheduler, Timer
+from .scheduler import Scheduler
+from .timeline import Timer
 
 __all__ = ["Host", "Surroundings"]
 
