@@ -58,7 +58,7 @@ class _Machine:
         return self._network.scheduler.now
 
     def call_at(self, time: int, action: Callable[[], None]) -> Timer:
-        return self._network.scheduler.call_at(time, lambda: action() if self.on else None)
+        return self._network.scheduler.call_at(time, lambda: action() if self.on else None, background=True)
 
     def transmit(self, packet: Packet) -> None:
         if self.on:

@@ -12,15 +12,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Any
 
-import winsock
-
-from . import dispatch
 from .addressing import AddressBook
 from .call_traces import CallTraces
 from .effects import Effects
@@ -46,6 +43,7 @@ __all__ = ["Network"]
 
 # A Monday, so that markets are open.
 _START = datetime(2026, 1, 5, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 # The open networks, the innermost last.
 _networks: list[Network] = []
@@ -63,7 +61,7 @@ class Network(FaultMethods):
         tcp_user_timeout: float = 20,
         **default_link: float | int | bool | None,
     ) -> None:
-        """`seed` decides everything that is random; `start` is the first time of the hosts' clocks.
+        """`seed` decides everything that is random; `start`, with a time zone, is the first time of the hosts' clocks.
 
         `programs` are packages whose modules import Winsock's functions by name: while the network is open, they are
         loaded separately, so import them within its block. A connection whose data is not acknowledged for
@@ -79,7 +77,7 @@ class Network(FaultMethods):
         self._wires = Wires(seed, self.scheduler, checked_settings(LinkSettings(), default_link))
         self._effects = Effects(self.hosts, self._wires)
         self._addresses = AddressBook()
-        self._utc_start = round(start.timestamp()) * SECOND
+        self._utc_start = (start - _EPOCH) // timedelta(microseconds=1) * 1000
         self._observers: list[Callable[[int, str, str], None]] = []
         self._processes: dict[Task, Process] = {}
         self._attached: list[Process] = []
@@ -93,8 +91,6 @@ class Network(FaultMethods):
         if self._open:
             raise SimulationError("the network is open: leave its block before it is entered again")
         self._resources.enter_context(guarded(self._running_process))
-        self._resources.callback(winsock.replace_calls, winsock.calls)
-        winsock.replace_calls(dispatch.calls)
         self._resources.enter_context(loaded_separately(self._programs))
         self._open = True
         _networks.append(self)
@@ -121,6 +117,11 @@ class Network(FaultMethods):
         with self._resources:
             self.scheduler.close()
 
+    def check_open(self) -> None:
+        """Errors: SimulationError outside of the `with` block."""
+        if not self._open:
+            raise SimulationError("the network is not open: use `with Network() as net:`")
+
     @property
     def now(self) -> float:
         """Seconds since the start of the simulation."""
@@ -141,8 +142,7 @@ class Network(FaultMethods):
 
         Errors: SimulationError if the name or an address is invalid or exists, or outside of the network's block.
         """
-        if not self._open:
-            raise SimulationError("the network is not open: use `with Network() as net:`")
+        self.check_open()
         for text in (name, *addresses):
             if not isinstance(text, str):
                 raise SimulationError(f"invalid name or address of a host: {text!r}; give a str")
@@ -185,8 +185,9 @@ class Network(FaultMethods):
         What happens at the last moment of that time happens too; run(0) gives each process that can run its turn.
 
         Errors: the exception of a process that may not fail; NothingCanHappen if processes wait for something that
-        cannot happen any more; SimulationError if `seconds` is negative or infinite.
+        cannot happen any more; SimulationError if `seconds` is negative or infinite, or the network is not open.
         """
+        self.check_open()
         scheduler = self.scheduler
         if scheduler.internal or scheduler.current is not scheduler.main:
             raise SimulationError("only the test may run the network; a process waits with sleep() or in a call")
@@ -351,6 +352,7 @@ class Network(FaultMethods):
         return self._addresses.name_of(ip)
 
     def check_program(self, program: Callable[..., Any]) -> None:
+        self.check_open()
         check_program(program, self._checked)
 
     def process_started(self, process: Process) -> None:
@@ -366,6 +368,7 @@ class Network(FaultMethods):
             self.scheduler.wake(self.scheduler.main)
 
     def attach(self, process: Process) -> None:
+        self.check_open()
         if self.scheduler.current is not self.scheduler.main:
             raise SimulationError("only the test may be attached to a host; a process starts another one: host.start()")
         self._trace_calls_of(process)
@@ -409,8 +412,8 @@ def _check_settings(seed: object, start: object, programs: object, tcp_user_time
     """Errors: SimulationError for an invalid value."""
     if not isinstance(seed, (int, str)):
         raise SimulationError(f"invalid seed: {seed!r}; give an int or a str")
-    if not isinstance(start, datetime):
-        raise SimulationError(f"invalid start: {start!r}; give a datetime")
+    if not isinstance(start, datetime) or start.utcoffset() is None:
+        raise SimulationError(f"invalid start: {start!r}; give a datetime with a time zone, such as timezone.utc")
     if isinstance(programs, str):
         raise SimulationError(f"invalid programs: {programs!r}; give a list of packages: [{programs!r}]")
     if not is_number(tcp_user_timeout) or tcp_user_timeout <= 0:

@@ -29,7 +29,10 @@ from .errors import Killed, NothingCanHappen, SimulationError
 from .interrupts import Interrupts
 from .stuck_threads import block_for_ever, raise_killed_in
 from .timeline import Timeline
+from .units import SECOND
 
+# Nanoseconds: if no task has run for a simulated day, and only kernels are busy, no task can ever run.
+_LONGEST_SILENCE = 24 * 3600 * SECOND
 # A killed task that has caught Killed that often does not end.
 _MOST_KILLED = 1000
 # Seconds. A signal does not end the wait for a lock on Windows, nor elsewhere where it arrives just before the wait.
@@ -68,6 +71,7 @@ class Scheduler(Timeline):
         self.main = self.current = Task("main")
         self.main.thread = threading.current_thread()
         self.tasks: list[Task] = [self.main]
+        self._last_turn = 0  # the time
         # Whether the scheduler or an action runs, and no program.
         self.internal = False
         self._ready: list[Task] = []
@@ -104,7 +108,10 @@ class Scheduler(Timeline):
         True if it was woken, False at the deadline. `reason` says for what the task waits.
 
         Errors: Killed in a task that was killed. NothingCanHappen in the main task, if nobody can ever go on.
+        SimulationError in an action.
         """
+        if self.internal:
+            raise SimulationError("an action of the simulation, such as one of net.call_at(), must not wait")
         task = self.current
         self.check(task)
         if self._given_up:
@@ -274,6 +281,7 @@ class Scheduler(Timeline):
                 if ready:
                     chosen = ready[0] if len(ready) == 1 else ready[self.random.randrange(len(ready))]
                     self._ready.remove(chosen)
+                    self._last_turn = self.now
                     if self.observer is not None and len(ready) > 1:
                         self.observer(chosen, len(ready))
                     return chosen
@@ -282,7 +290,8 @@ class Scheduler(Timeline):
             self.internal = before
 
     def _take_event(self) -> None:
-        if (action := self.take_event()) is not None:
+        goes_on = not self.only_background_after(self._last_turn + _LONGEST_SILENCE)
+        if goes_on and (action := self.take_event()) is not None:
             try:
                 action()
             except BaseException as error:
