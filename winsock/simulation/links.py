@@ -25,12 +25,14 @@ from typing import Any, NamedTuple, Protocol
 
 from .errors import SimulationError
 from .units import MILLISECOND, SECOND
-from .values import is_number
+from .values import is_number, is_time
 
 __all__ = ["Direction", "LinkSettings", "Nat", "Passage", "Transported", "checked_settings"]
 
 # Where neither the latency nor the jitter says how much later a reordered or duplicated datagram arrives.
 _SHORT_DELAY = MILLISECOND
+# A smaller bandwidth would give times that nobody can calculate with.
+_SMALLEST = 1 / SECOND
 # How long a NAT remembers a flow that it has forgotten.
 _LONGEST_MEMORY = 3600 * SECOND
 # The flows of a NAT among which it looks for old ones.
@@ -79,12 +81,17 @@ class LinkSettings:
                 raise SimulationError(f"invalid {name}: {value!r}; give a probability from 0 to 1")
         for name in ("latency", "jitter"):
             value = getattr(self, name)
-            if not is_number(value) or value < 0:
+            if not is_time(value) or value < 0:
                 raise SimulationError(f"invalid {name}: {value!r}; give a time of at least 0 seconds")
         for name in ("bandwidth", "nat_timeout", "queue"):
             value = getattr(self, name)
-            if value is not None and (not is_number(value) or value <= 0):
+            unlimited = value is None and name != "queue"
+            if not unlimited and not (is_number(value) and value >= _SMALLEST):
                 raise SimulationError(f"invalid {name}: {value!r}; give a number above 0")
+        if not is_time(self.nat_timeout or 0):
+            raise SimulationError(f"invalid nat_timeout: {self.nat_timeout!r}; give a time")
+        if not isinstance(self.blocked, bool):
+            raise SimulationError(f"invalid blocked: {self.blocked!r}; give True or False")
 
 
 SETTING_NAMES = tuple(field.name for field in fields(LinkSettings))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -140,12 +140,15 @@ class Network(FaultMethods):
         An address may have a prefix length, as in "192.168.1.5/24"; otherwise it is 16, of IPv6 64. Every host reaches
         every other one. `disk` is the folder of the host's files; without it, a temporary one that the end removes.
 
-        Errors: SimulationError if the name or an address is invalid or exists, or outside of the network's block.
+        Errors: SimulationError if the name or an address is invalid or exists, if `disk` is no Path, or outside of the
+        network's block.
         """
         self.check_open()
         for text in (name, *addresses):
             if not isinstance(text, str):
                 raise SimulationError(f"invalid name or address of a host: {text!r}; give a str")
+        if disk is not None and not isinstance(disk, Path):
+            raise SimulationError(f"invalid disk: {disk!r}; give the Path of a folder")
         interfaces = self._addresses.add(name, addresses)
         host = Host(self, name, interfaces, self._utc_start + self.scheduler.now, self._disk_of(name, disk))
         self.hosts[name] = host
@@ -389,14 +392,13 @@ class Network(FaultMethods):
         return task.owner if isinstance(task.owner, Process) else None
 
     def _name(self, host: Host | str) -> str:
-        name = host if isinstance(host, str) else host.name
+        name = host.name if isinstance(host, Host) else host
         if name not in self.hosts:
             raise SimulationError(f"unknown host: {name!r}; the hosts are {', '.join(self.hosts) or 'none'}")
         return name
 
     def _disk_of(self, name: str, disk: Path | None) -> Callable[[], Path]:
-        folders: Iterator[Path] = iter(() if disk is None else (disk,))
-        made: list[Path] = list(folders)
+        made = [] if disk is None else [disk]
 
         def folder() -> Path:
             if not made:
