@@ -150,14 +150,42 @@ def test_a_plan_of_the_test_is_awaited_although_only_kernels_go_on_for_days() ->
 
 
 @pytest.mark.parametrize("action", [lambda: sleep(1), start])
-def test_an_action_that_waits_or_makes_a_call_gets_an_error(action: Callable[[], None]) -> None:
+@pytest.mark.parametrize("observes", [False, True])
+def test_an_action_or_observer_that_waits_or_makes_a_call_gets_an_error(
+    action: Callable[[], None], observes: bool
+) -> None:
     with Network() as net:
         process = net.host("a").start(lambda: sleep(5))
-        net.call_at(1, action)
-        with pytest.raises(SimulationError, match="an action of the simulation, such as"):
+        if observes:
+            net.observe(lambda time, host, text: action())
+        else:
+            net.call_at(1, action)
+        with pytest.raises(SimulationError, match="an action or observer of the simulation"):
             net.run()
         net.run()
         assert process.result() is None
+
+
+@pytest.mark.parametrize("text", ["process p starts", "process p ended", "send udp", "turn of p"])
+def test_an_observer_that_raises_ends_the_run_and_gets_nothing_more(text: str) -> None:
+    seen: list[str] = []
+
+    def observe(time: int, host: str, event: str) -> None:
+        seen.append(event)
+        if text in event:
+            raise ValueError(event)
+
+    with Network() as net:
+        net.observe(observe)
+        host = net.host("b", "10.0.0.2")
+        net.host("a", "10.0.0.1")
+        process = host.start(send_and_sleep, name="p")
+        host.start(lambda: None)
+        with pytest.raises(ValueError, match=text):
+            net.run()
+        net.run()
+        assert process.result() is None
+    assert text in seen[-1]
 
 
 @pytest.mark.parametrize("opened", [False, True])

@@ -301,6 +301,7 @@ class Network(FaultMethods):
         """From now on calls observer(time in nanoseconds, host, text) for what happens.
 
         That is each packet, each fault, start and end of each process, and which process is next if several can run.
+        The observer must not wait, and makes no calls of winsock.
         """
         self._observers.append(observer)
         self._wires.record = self.record
@@ -326,9 +327,14 @@ class Network(FaultMethods):
             traces.add(process)
 
     def record(self, host: str, text: str) -> None:
-        """Passes what happens on a host to the observers."""
-        for observer in self._observers:
-            observer(self.scheduler.now, host, text)
+        """Passes what happens on a host to the observers. One that raises gets nothing more, and run() raises it."""
+        with self.scheduler.inside():
+            for observer in list(self._observers):
+                try:
+                    observer(self.scheduler.now, host, text)
+                except BaseException as error:
+                    self._observers.remove(observer)
+                    self.scheduler.fail(error)
 
     def _record_turn(self, task: Task, ready: int) -> None:
         process = self._processes.get(task)

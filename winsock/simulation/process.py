@@ -179,7 +179,7 @@ class Process:
         Errors: Killed, or SimulationError if it is attached; BusyLoop; SimulationError in an action.
         """
         if self.scheduler.internal:
-            raise SimulationError(f"an action of the simulation, such as one of net.call_at(), has called {name}")
+            raise SimulationError(f"an action or observer of the simulation, as of net.call_at(), has called {name}")
         self._check_attached()
         if self.ended:
             self.scheduler.raise_killed(self.scheduler.current)

@@ -111,7 +111,7 @@ class Scheduler(Timeline):
         SimulationError in an action.
         """
         if self.internal:
-            raise SimulationError("an action of the simulation, such as one of net.call_at(), must not wait")
+            raise SimulationError("an action or observer of the simulation, as of net.call_at(), must not wait")
         task = self.current
         self.check(task)
         if self._given_up:
@@ -229,7 +229,10 @@ class Scheduler(Timeline):
         task.ended = True
         self.tasks.remove(task)
         with self.inside():
-            task.at_end()
+            try:
+                task.at_end()
+            except BaseException as error:
+                self.fail(error)
         self._next(task).baton.release()
 
     def _pass_baton(self, task: Task) -> None:
