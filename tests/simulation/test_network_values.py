@@ -50,6 +50,7 @@ CALLS: list[tuple[Callable[[Any], Any], str]] = [
     (lambda net: net.call_at(1, 5), "invalid action: 5"),
     (lambda net: net.rule("a", latency="x"), "invalid latency: 'x'"),
     (lambda net: net.link("a", "b", jitter="x"), "invalid jitter: 'x'"),
+    (lambda net: setattr(net, "default_link", 5), "invalid default_link: 5; give LinkSettings"),
     (lambda net: net.link("a", 5), "unknown host: 5"),
     (lambda net: net.netstat(None), "unknown host: None"),
     (lambda net: net.rule("a", None, loss=1), "invalid target of rule: None"),

@@ -78,7 +78,7 @@ class FaultMethods:
         return self._add("partition_one_way", source, target, duration=duration)
 
     def heal(self, first: Named | str, second: Named | str) -> ActiveFault:
-        """Ends every partition of two hosts."""
+        """Ends every partition of two hosts; with "*" every one that concerns the first host."""
         return self._add("heal", first, second)
 
     def vanish(self, host: Named | str, *, duration: float | None = None) -> ActiveFault:

@@ -165,6 +165,8 @@ class Network(FaultyNetwork):
 
     @default_link.setter
     def default_link(self, settings: LinkSettings) -> None:
+        if not isinstance(settings, LinkSettings):
+            raise SimulationError(f"invalid default_link: {settings!r}; give LinkSettings")
         self._wires.set_default(settings)
 
     # Time.
