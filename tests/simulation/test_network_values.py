@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,15 @@ from winsock.simulation.errors import SimulationError
 from winsock.simulation.network import Network
 
 NAN, INFINITY = float("nan"), float("inf")
+
+
+async def coroutine() -> None:
+    """A program of asyncio."""
+
+
+def generator() -> Iterator[int]:
+    """A program that runs only if somebody takes its values."""
+    yield 1
 
 
 @pytest.mark.parametrize(
@@ -64,6 +73,8 @@ CALLS: list[tuple[Callable[[Any], Any], str]] = [
     (lambda net: net.random_faults(3, 0, 10, longest="x"), "invalid longest: 'x'"),
     (lambda net: net.trace_calls("folder"), "invalid folder: 'folder'"),
     (lambda net: net.hosts["a"].start("program"), "invalid program: 'program'"),
+    (lambda net: net.hosts["a"].start(coroutine), "a call of it runs nothing; give a plain function"),
+    (lambda net: net.hosts["a"].start(generator), "a call of it runs nothing; give a plain function"),
     (lambda net: net.host(5), "invalid name or address of a host: 5"),
     (lambda net: net.host("c", disk="folder"), "invalid disk: 'folder'"),
     (lambda net: net.host("c", 5), "invalid name or address of a host: 5"),

@@ -7,6 +7,7 @@ sends nothing. A restart makes a new kernel, which knows no connection and answe
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -138,11 +139,13 @@ class Host:
         `name` is the process's, by default the function's. After a crash the program starts again if `restart` is true.
         An exception of the program ends the process; `Network.run` raises it unless the process `may_fail`.
 
-        Errors: SimulationError if the host is switched off, if a process of the name runs, or if the program holds the
-        calls of the real Winsock.
+        Errors: SimulationError if the host is switched off, if a process of the name runs, if the program holds the
+        calls of the real Winsock, or if it is a coroutine or generator function.
         """
         if not callable(program):
             raise SimulationError(f"invalid program: {program!r}; give a function")
+        if inspect.iscoroutinefunction(program) or inspect.isgeneratorfunction(program):
+            raise SimulationError(f"invalid program: {program!r}: a call of it runs nothing; give a plain function")
         name = name or self._free_name(getattr(program, "__name__", type(program).__name__))
         if self.process(name) is not None:
             raise SimulationError(f"a process {name!r} runs on host {self.name}: give another name")
