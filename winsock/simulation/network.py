@@ -181,6 +181,7 @@ class Network(FaultyNetwork):
         """
         self.check_open()
         scheduler = self.scheduler
+        scheduler.check_not_given_up()
         if scheduler.internal or scheduler.current is not scheduler.main:
             raise SimulationError("only the test may run the network; a process waits with sleep() or in a call")
         scheduler.check(scheduler.main)
@@ -258,6 +259,7 @@ class Network(FaultyNetwork):
 
     def attach(self, process: Process) -> None:
         self.check_open()
+        self.scheduler.check_not_given_up()
         if self.scheduler.current is not self.scheduler.main:
             raise SimulationError("only the test may be attached to a host; a process starts another one: host.start()")
         self._trace_calls_of(process)

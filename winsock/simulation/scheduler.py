@@ -112,10 +112,9 @@ class Scheduler(Timeline):
         """
         if self.internal:
             raise SimulationError("an action or observer of the simulation, as of net.call_at(), must not wait")
+        self.check_not_given_up()
         task = self.current
         self.check(task)
-        if self._given_up:
-            raise SimulationError("the simulation was interrupted while a process had its turn: it cannot go on")
         if deadline is not None and deadline <= self.now:
             return False
         task.waiting, task.woken, task.reason, task.calls = True, False, reason, 0
@@ -133,12 +132,18 @@ class Scheduler(Timeline):
 
     def check(self, task: Task) -> None:
         """Errors: what the task has to raise: Killed, or in the main task an error of the simulation."""
-        if self._given_up and task is not self.main:
-            block_for_ever()
+        self.check_not_given_up()
         if task.killed:
             self.raise_killed(task)
         if task is self.main and self.errors:
             raise self.errors.pop(0)
+
+    def check_not_given_up(self) -> None:
+        """Stops the thread of a task after give_up(). Errors: SimulationError in the main thread."""
+        if self._given_up:
+            if threading.current_thread() is not self.main.thread:
+                block_for_ever()
+            raise SimulationError("the simulation was interrupted while a process had its turn: it cannot go on")
 
     def raise_killed(self, task: Task) -> NoReturn:
         """Errors: Killed. A task that catches it again and again is left behind: its thread never returns."""
