@@ -16,6 +16,7 @@ import pathlib
 import platform
 import queue
 import random
+import sched
 import secrets
 import select
 import selectors
@@ -29,6 +30,7 @@ import sys
 import tempfile
 import threading
 import time
+import timeit
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
@@ -100,6 +102,9 @@ CLOCKS: dict[str, Callable[[], object]] = {
     "datetime.utcnow": lambda: datetime.datetime.utcnow(),
     "datetime.today": lambda: datetime.datetime.today(),
     "date.today": lambda: datetime.date.today(),
+    "timeit.default_timer": lambda: timeit.default_timer(),
+    "timeit.timeit": lambda: timeit.timeit("1", number=1),
+    "sched.scheduler": lambda: sched.scheduler(),
     "select.select": lambda: select.select([], [], [], 0),
     "selectors.DefaultSelector": lambda: selectors.DefaultSelector().select(0),
     "selectors.SelectSelector": lambda: selectors.SelectSelector().select(0),

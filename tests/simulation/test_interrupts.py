@@ -116,6 +116,25 @@ def test_one_interrupt_ends_the_run_although_a_process_never_waits(monkeypatch: 
     scheduler.close()
 
 
+def test_after_an_interrupt_of_a_process_that_never_waits_each_wait_of_the_test_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scheduler_module, "_MOST_LOOKS", 2)
+
+    def spin() -> None:
+        interrupt()
+        while True:
+            pass
+
+    with Network() as net, net.host("a").attached() as process:
+        net.host("b").start(spin)
+        with pytest.raises(KeyboardInterrupt):
+            process.sleep(5)
+        for wait in (lambda: process.sleep(1), net.run, net.host("c").attached().__enter__):
+            with pytest.raises(SimulationError, match="it cannot go on"):
+                wait()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the CPU time of a thread")
 def test_a_lock_that_a_process_holds_while_it_waits_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler_module, "_MOST_LOOKS", 3)

@@ -256,6 +256,7 @@ def test_300_hosts_have_different_addresses() -> None:
         ("", (), "invalid host name: ''"),
         ("a b", (), "invalid host name: 'a b'"),
         ("10.0.0.1", (), r"invalid host name: '10\.0\.0\.1'"),
+        ("LocalHost", (), "invalid host name: 'LocalHost'; it has a meaning of its own"),
         ("SERVER", (), "host server exists: give 'SERVER' another name"),
         ("b", ("10.0.0",), r"invalid address: '10\.0\.0'"),
     ],

@@ -390,6 +390,9 @@ def test_a_script_adds_all_of_its_faults_or_none() -> None:
         pair = Pair(net)
         with pytest.raises(SimulationError, match=r"at 5 crash nobody: unknown host: 'nobody'; the hosts are ser"):
             net.add_faults("at 1 crash server\nat 5 crash nobody\n")
+        net.run(0.001)
+        with pytest.raises(SimulationError, match="at 0 crash server: the time has passed"):
+            net.add_faults("at 1 crash server\nat 0 crash server\n")
         net.add_faults("at 10.5 partition server client for 5\nat 20 clock_jump client 60\n")
         net.run(100)
         assert pair.source.result() == "sent"

@@ -107,9 +107,9 @@ def test_changed_settings_hold_for_the_packets_sent_afterwards() -> None:
 
 class NatLink:
     def __init__(self, **settings: float | None) -> None:
-        nat = Nat()
-        self.there = Direction(Random(1), nat, checked_settings(LinkSettings(), settings))
-        self.back = Direction(Random(2), nat, self.there.settings)
+        self.nat = Nat()
+        self.there = Direction(Random(1), self.nat, checked_settings(LinkSettings(), settings))
+        self.back = Direction(Random(2), self.nat, self.there.settings)
 
     def send(self, seconds: float, protocol: str = "tcp", opens_flow: bool = False) -> str:
         packet = FakePacket(protocol, opens_flow=opens_flow)
@@ -153,6 +153,23 @@ def test_a_nat_forgets_a_connection_that_was_idle_since_before_the_nat_began() -
     for line in (link.there, link.back):
         line.apply(LinkSettings(nat_timeout=30), 10 * SECOND)
     assert link.send(41) == "forgotten by the NAT"
+
+
+def test_a_nat_in_one_direction_of_a_link_forgets_the_flows_of_both() -> None:
+    link = NatLink(nat_timeout=30)
+    link.back.apply(LinkSettings(), 0)
+    link.send(0, opens_flow=True)
+    assert link.reply(31) == link.send(32) == "forgotten by the NAT"
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_a_nat_that_many_short_flows_pass_remembers_those_of_the_last_hour(protocol: str) -> None:
+    link = NatLink(nat_timeout=30)
+    for second in range(20_000):
+        link.there.send(FakePacket(protocol, f"a:{second}", opens_flow=True), second * SECOND)
+    assert link.nat.flows_known < 3 * 3600
+    old = FakePacket(protocol, "b:2", f"a:{20_000 - 3600}")
+    assert link.back.send(old, 20_000 * SECOND).dropped == "forgotten by the NAT"
 
 
 @pytest.mark.parametrize(

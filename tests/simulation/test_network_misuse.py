@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -24,6 +25,29 @@ def test_a_network_that_is_closed_before_an_inner_one_closes_both() -> None:
     assert winsock.calls is before
     with pytest.raises(SimulationError, match="the network is not open"):
         inner.host("a")
+
+
+def test_a_network_of_one_thread_goes_on_when_that_of_another_thread_is_closed() -> None:
+    opened, closed = threading.Event(), threading.Event()
+    results: list[object] = []
+
+    def run_after_the_other_is_closed() -> None:
+        with Network() as net:
+            opened.set()
+            closed.wait()
+            process = net.host("a").start(start)
+            net.run()
+            results.append(process.result())
+
+    before = winsock.calls
+    thread = threading.Thread(target=run_after_the_other_is_closed)
+    with Network():
+        thread.start()
+        opened.wait()
+    closed.set()
+    thread.join()
+    assert results == [None]
+    assert winsock.calls is before
 
 
 def test_a_network_cannot_be_opened_twice() -> None:
@@ -106,6 +130,90 @@ def test_if_nothing_can_happen_the_error_names_the_frozen_processes_and_no_call_
         host.start(send_and_sleep, name="later")
         with pytest.raises(NothingCanHappen, match=r"later has not begun \(frozen\)"):
             net.run()
+
+
+def send_much_to_a_peer_that_does_not_read(server: bool) -> None:
+    start()
+    s = new()
+    if server:
+        winsock.bind(s, address("0.0.0.0", PORT), 16)
+        winsock.listen(s, 1)
+        s = winsock.accept(s, None, None)
+    else:
+        assert winsock.connect(s, address("10.0.0.1", PORT), 16) == 0
+    winsock.send(s, bytes(1_000_000), 1_000_000, 0)
+
+
+def test_programs_that_send_to_each_other_without_reading_get_the_error_although_their_kernels_go_on() -> None:
+    with Network() as net:
+        net.host("a").start(send_much_to_a_peer_that_does_not_read, True, name="server")
+        net.host("b").start(send_much_to_a_peer_that_does_not_read, False, name="client")
+        with pytest.raises(
+            NothingCanHappen, match=r"server on host a waits in send: .*client on host b waits in send: "
+        ):
+            net.run()
+
+
+def test_a_plan_of_the_test_is_awaited_although_only_kernels_go_on_for_days() -> None:
+    with Network() as net:
+        net.host("a").start(send_much_to_a_peer_that_does_not_read, True, may_fail=True)
+        net.host("b").start(send_much_to_a_peer_that_does_not_read, False, may_fail=True)
+        net.at(3 * 24 * 3600).reset("a", "b")
+        net.run()
+        assert net.now >= 3 * 24 * 3600
+
+
+@pytest.mark.parametrize("action", [lambda: sleep(1), start])
+@pytest.mark.parametrize("observes", [False, True])
+def test_an_action_or_observer_that_waits_or_makes_a_call_gets_an_error(
+    action: Callable[[], None], observes: bool
+) -> None:
+    with Network() as net:
+        process = net.host("a").start(lambda: sleep(5))
+        if observes:
+            net.observe(lambda time, host, text: action())
+        else:
+            net.call_at(1, action)
+        with pytest.raises(SimulationError, match="an action or observer of the simulation"):
+            net.run()
+        net.run()
+        assert process.result() is None
+
+
+@pytest.mark.parametrize("text", ["process p starts", "process p ended", "send udp", "turn of p"])
+def test_an_observer_that_raises_ends_the_run_and_gets_nothing_more(text: str) -> None:
+    seen: list[str] = []
+
+    def observe(time: int, host: str, event: str) -> None:
+        seen.append(event)
+        if text in event:
+            raise ValueError(event)
+
+    with Network() as net:
+        net.observe(observe)
+        host = net.host("b", "10.0.0.2")
+        net.host("a", "10.0.0.1")
+        process = host.start(send_and_sleep, name="p")
+        host.start(lambda: None)
+        with pytest.raises(ValueError, match=text):
+            net.run()
+        net.run()
+        assert process.result() is None
+    assert text in seen[-1]
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_network_that_is_not_open_runs_nothing(opened: bool) -> None:
+    net = Network()
+    if opened:
+        with net:
+            host = net.host("a")
+        for use in (lambda: host.start(start), lambda: host.attached().__enter__()):
+            with pytest.raises(SimulationError, match="the network is not open"):
+                use()
+    for seconds in (None, 1):
+        with pytest.raises(SimulationError, match="the network is not open"):
+            net.run(seconds)
 
 
 @pytest.mark.parametrize("fault", ["crash a", "kill a/main"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -13,12 +14,22 @@ from winsock.simulation.network import Network
 NAN, INFINITY = float("nan"), float("inf")
 
 
+async def coroutine() -> None:
+    """A program of asyncio."""
+
+
+def generator() -> Iterator[int]:
+    """A program that runs only if somebody takes its values."""
+    yield 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         ({"seed": None}, "invalid seed: None"),
         ({"seed": 1.5}, "invalid seed: 1.5"),
         ({"start": 5}, "invalid start: 5"),
+        ({"start": datetime(2026, 1, 5)}, "invalid start: .*; give a datetime with a time zone"),
         ({"programs": "demos"}, r"invalid programs: 'demos'; give a list of packages: \['demos'\]"),
         ({"tcp_user_timeout": "x"}, "invalid tcp_user_timeout: 'x'"),
         ({"tcp_user_timeout": NAN}, "invalid tcp_user_timeout: nan"),
@@ -28,6 +39,11 @@ NAN, INFINITY = float("nan"), float("inf")
         ({"loss": NAN}, "invalid loss: nan"),
         ({"bandwidth": "x"}, "invalid bandwidth: 'x'"),
         ({"queue": INFINITY}, "invalid queue: inf"),
+        ({"queue": None}, "invalid queue: None"),
+        ({"latency": 1e300}, r"invalid latency: 1e\+300"),
+        ({"bandwidth": 1e-300}, "invalid bandwidth: 1e-300"),
+        ({"nat_timeout": 1e300}, r"invalid nat_timeout: 1e\+300"),
+        ({"blocked": "no"}, "invalid blocked: 'no'"),
     ],
 )
 def test_a_network_refuses_an_invalid_setting(arguments: dict[str, Any], text: str) -> None:
@@ -38,10 +54,16 @@ def test_a_network_refuses_an_invalid_setting(arguments: dict[str, Any], text: s
 CALLS: list[tuple[Callable[[Any], Any], str]] = [
     *((lambda net, value=value: net.run(value), f"invalid time: {value!r}") for value in (NAN, INFINITY, "x", -1)),
     *((lambda net, value=value: net.at(value), f"invalid time: {value!r}") for value in (NAN, INFINITY, "x", None)),
+    (lambda net: net.run(1e300), r"invalid time: 1e\+300"),
     (lambda net: net.call_at(NAN, print), "invalid time: nan"),
     (lambda net: net.call_at(1, 5), "invalid action: 5"),
     (lambda net: net.rule("a", latency="x"), "invalid latency: 'x'"),
     (lambda net: net.link("a", "b", jitter="x"), "invalid jitter: 'x'"),
+    (lambda net: setattr(net, "default_link", 5), "invalid default_link: 5; give LinkSettings"),
+    (lambda net: net.link("a", 5), "unknown host: 5"),
+    (lambda net: net.netstat(None), "unknown host: None"),
+    (lambda net: net.rule("a", None, loss=1), "invalid target of rule: None"),
+    (lambda net: net.crash(5), "invalid target of crash: 5"),
     (lambda net: net.freeze("a", duration="x"), "invalid duration: 'x'"),
     (lambda net: net.freeze("a", duration=NAN), "invalid duration: nan"),
     (lambda net: net.clock_jump("a", "x"), "invalid jump: 'x'"),
@@ -51,7 +73,10 @@ CALLS: list[tuple[Callable[[Any], Any], str]] = [
     (lambda net: net.random_faults(3, 0, 10, longest="x"), "invalid longest: 'x'"),
     (lambda net: net.trace_calls("folder"), "invalid folder: 'folder'"),
     (lambda net: net.hosts["a"].start("program"), "invalid program: 'program'"),
+    (lambda net: net.hosts["a"].start(coroutine), "a call of it runs nothing; give a plain function"),
+    (lambda net: net.hosts["a"].start(generator), "a call of it runs nothing; give a plain function"),
     (lambda net: net.host(5), "invalid name or address of a host: 5"),
+    (lambda net: net.host("c", disk="folder"), "invalid disk: 'folder'"),
     (lambda net: net.host("c", 5), "invalid name or address of a host: 5"),
 ]
 

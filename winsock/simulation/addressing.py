@@ -34,6 +34,10 @@ class AddressBook:
         """
         if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?", name) or _is_address(name):
             raise SimulationError(f"invalid host name: {name!r}; give letters, digits, hyphens and dots")
+        if name.lower() == "localhost":
+            raise SimulationError(
+                f"invalid host name: {name!r}; it has a meaning of its own: each host is its localhost"
+            )
         if name.lower() in self._hosts:
             raise SimulationError(f"host {self._hosts[name.lower()][0]} exists: give {name!r} another name")
         interfaces = _interfaces(addresses) or self._next()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
+from .errors import SimulationError
 from .faults import KINDS, Fault
 from .values import nanoseconds
 
@@ -77,7 +78,7 @@ class FaultMethods:
         return self._add("partition_one_way", source, target, duration=duration)
 
     def heal(self, first: Named | str, second: Named | str) -> ActiveFault:
-        """Ends every partition of two hosts."""
+        """Ends every partition of two hosts; with "*" every one that concerns the first host."""
         return self._add("heal", first, second)
 
     def vanish(self, host: Named | str, *, duration: float | None = None) -> ActiveFault:
@@ -153,7 +154,7 @@ class FaultMethods:
         duration: float | None = None,
         settings: tuple[tuple[str, float | int | bool | None], ...] = (),
     ) -> ActiveFault:
-        names = tuple(target if isinstance(target, str) else target.target for target in targets)
+        names = tuple(_name_of(kind, target) for target in targets)
         fault = Fault(
             self.time_of_faults(),
             kind,
@@ -163,3 +164,11 @@ class FaultMethods:
             None if duration is None else nanoseconds("duration", duration, negative=True),
         )
         return self.add_fault(fault)
+
+
+def _name_of(kind: str, target: object) -> str:
+    """Errors: SimulationError if it is neither a name nor a host or process."""
+    name = target if isinstance(target, str) else getattr(target, "target", None)
+    if not isinstance(name, str):
+        raise SimulationError(f"invalid target of {kind}: {target!r}; give a host, a process or a name")
+    return name

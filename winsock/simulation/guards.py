@@ -7,7 +7,8 @@ How it works:
 
 - `guarded(source)` guards as long as a network is open. `source` gives the simulated process that runs; a call is
   checked only if it comes from that process's thread. Other threads, the main thread outside of `host.attached()`, and
-  the simulation's own work keep everything. Networks nest.
+  the simulation's own work keep everything. Networks nest, and two threads may have one each.
+- While a network is open, the calls of winsock are those of `dispatch`, which finds the process that runs.
 - Python reports many calls to audit hooks, however a program has imported them: files, sockets, processes. A hook
   cannot be removed, so there is one, added by the first network of the process; without an open network it only looks
   at an empty list. real_events.py has the events.
@@ -34,10 +35,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import winsock
+from winsock.api import Winsock
+
 from . import real_events, real_functions
-from .dispatch import Source, sources
+from .dispatch import Source, calls, sources
 
 __all__ = ["Source", "guarded"]
+
+# What was there before the first network, while one is open.
+_real_calls: list[Winsock] = []
 
 
 @contextmanager
@@ -46,10 +53,13 @@ def guarded(source: Source) -> Iterator[None]:
     if not sources:
         real_events.add_hook()
         real_functions.replace()
+        _real_calls.append(winsock.calls)
+        winsock.replace_calls(calls)
     sources.append(source)
     try:
         yield
     finally:
         sources.remove(source)
         if not sources:
+            winsock.replace_calls(_real_calls.pop())
             real_functions.restore()

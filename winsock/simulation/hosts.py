@@ -7,6 +7,7 @@ sends nothing. A restart makes a new kernel, which knows no connection and answe
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,8 @@ from .kernel.packets import Packet
 from .kernel.stack import Stack
 from .posix import posix_modules
 from .process import Process
-from .scheduler import Scheduler, Timer
+from .scheduler import Scheduler
+from .timeline import Timer
 
 __all__ = ["Host", "Surroundings"]
 
@@ -57,7 +59,7 @@ class _Machine:
         return self._network.scheduler.now
 
     def call_at(self, time: int, action: Callable[[], None]) -> Timer:
-        return self._network.scheduler.call_at(time, lambda: action() if self.on else None)
+        return self._network.scheduler.call_at(time, lambda: action() if self.on else None, background=True)
 
     def transmit(self, packet: Packet) -> None:
         if self.on:
@@ -138,10 +140,12 @@ class Host:
         An exception of the program ends the process; `Network.run` raises it unless the process `may_fail`.
 
         Errors: SimulationError if the host is switched off or its network is not open, if a process of the name runs,
-        or if the program holds the calls of the real Winsock.
+        if the program holds the calls of the real Winsock, or if it is a coroutine or generator function.
         """
         if not callable(program):
             raise SimulationError(f"invalid program: {program!r}; give a function")
+        if inspect.iscoroutinefunction(program) or inspect.isgeneratorfunction(program):
+            raise SimulationError(f"invalid program: {program!r}: a call of it runs nothing; give a plain function")
         name = name or self._free_name(getattr(program, "__name__", type(program).__name__))
         if self.process(name) is not None:
             raise SimulationError(f"a process {name!r} runs on host {self.name}: give another name")

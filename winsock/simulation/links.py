@@ -25,12 +25,18 @@ from typing import Any, NamedTuple, Protocol
 
 from .errors import SimulationError
 from .units import MILLISECOND, SECOND
-from .values import is_number
+from .values import is_number, is_time
 
 __all__ = ["Direction", "LinkSettings", "Nat", "Passage", "Transported", "checked_settings"]
 
 # Where neither the latency nor the jitter says how much later a reordered or duplicated datagram arrives.
 _SHORT_DELAY = MILLISECOND
+# A smaller bandwidth would give times that nobody can calculate with.
+_SMALLEST = 1 / SECOND
+# How long a NAT remembers a flow that it has forgotten.
+_LONGEST_MEMORY = 3600 * SECOND
+# The flows of a NAT among which it looks for old ones.
+_MANY_FLOWS = 1000
 
 
 class Transported(Protocol):
@@ -75,12 +81,17 @@ class LinkSettings:
                 raise SimulationError(f"invalid {name}: {value!r}; give a probability from 0 to 1")
         for name in ("latency", "jitter"):
             value = getattr(self, name)
-            if not is_number(value) or value < 0:
+            if not is_time(value) or value < 0:
                 raise SimulationError(f"invalid {name}: {value!r}; give a time of at least 0 seconds")
         for name in ("bandwidth", "nat_timeout", "queue"):
             value = getattr(self, name)
-            if value is not None and (not is_number(value) or value <= 0):
+            unlimited = value is None and name != "queue"
+            if not unlimited and not (is_number(value) and value >= _SMALLEST):
                 raise SimulationError(f"invalid {name}: {value!r}; give a number above 0")
+        if not is_time(self.nat_timeout or 0):
+            raise SimulationError(f"invalid nat_timeout: {self.nat_timeout!r}; give a time")
+        if not isinstance(self.blocked, bool):
+            raise SimulationError(f"invalid blocked: {self.blocked!r}; give True or False")
 
 
 SETTING_NAMES = tuple(field.name for field in fields(LinkSettings))
@@ -105,19 +116,32 @@ class Passage(NamedTuple):
 class Nat:
     """The flows that a network address translation between two hosts knows; both directions of a link share it.
 
-    A flow is forgotten when no packet has used it for the timeout. The packets of a forgotten connection are dropped in
-    both directions, without an answer, until a SYN opens it again. A forgotten flow of datagrams is opened again by the
-    side that sent its first datagram; datagrams of the other side are dropped.
+    A flow is forgotten when no packet has used it for the timeout; if the directions have different ones, the shorter
+    one holds. The packets of a forgotten connection are dropped in both directions, without an answer, until a SYN
+    opens it again. A forgotten flow of datagrams is opened again by the side that sent its first datagram; datagrams of
+    the other side are dropped. An hour after it was forgotten, nothing is known of a flow. The NAT still drops the
+    packets of a connection that it does not know.
     """
 
     def __init__(self) -> None:
         self._flows: dict[frozenset[object], tuple[int, object]] = {}  # the time of its last packet, and who opened it
-        self._forgotten: dict[frozenset[object], object] = {}
+        self._forgotten: dict[frozenset[object], tuple[int, object]] = {}  # when, and who opened it
+        self._timeouts: dict[object, int] = {}  # of the directions that have one
         self._timeout: int | None = None
         self._started = 0
+        self._purge_at = _MANY_FLOWS
 
-    def set_timeout(self, timeout: int | None, now: int) -> None:
+    @property
+    def flows_known(self) -> int:
+        return len(self._flows) + len(self._forgotten)
+
+    def set_timeout(self, direction: object, timeout: int | None, now: int) -> None:
         """Starts or ends forgetting. Flows that are already forgotten stay forgotten."""
+        if timeout is None:
+            self._timeouts.pop(direction, None)
+        else:
+            self._timeouts[direction] = timeout
+        timeout = min(self._timeouts.values(), default=None)
         if timeout == self._timeout:
             return
         for flow in list(self._flows):
@@ -134,15 +158,16 @@ class Nat:
         flow = frozenset((packet.protocol, packet.source, packet.destination))
         self._forget_if_idle(flow, now)
         if self._is_older_than_the_nat(flow, packet, now):
-            self._forgotten[flow] = packet.source
+            self._forgotten[flow] = now, packet.source
         if flow in self._forgotten:
-            opens = packet.opens_flow if packet.protocol == "tcp" else packet.source == self._forgotten[flow]
+            opens = packet.opens_flow if packet.protocol == "tcp" else packet.source == self._forgotten[flow][1]
             if not opens:
                 return False
             del self._forgotten[flow]
         if self._timeout is not None:
             opener = self._flows[flow][1] if flow in self._flows else packet.source
             self._flows[flow] = (now, opener)
+            self._purge(now)
         return True
 
     def _is_older_than_the_nat(self, flow: frozenset[object], packet: Transported, now: int) -> bool:
@@ -153,25 +178,36 @@ class Nat:
 
     def _forget_if_idle(self, flow: frozenset[object], now: int) -> None:
         if self._timeout is not None and flow in self._flows and now - self._flows[flow][0] > self._timeout:
-            self._forgotten[flow] = self._flows.pop(flow)[1]
+            last, opener = self._flows.pop(flow)
+            self._forgotten[flow] = last + self._timeout, opener
+        if flow in self._forgotten and now - self._forgotten[flow][0] > _LONGEST_MEMORY:
+            del self._forgotten[flow]
+
+    def _purge(self, now: int) -> None:
+        """Of many short flows that never come again, only those of the last time take memory."""
+        if self.flows_known >= self._purge_at:
+            for flow in [*self._flows, *self._forgotten]:
+                self._forget_if_idle(flow, now)
+            self._purge_at = max(_MANY_FLOWS, 2 * self.flows_known)
 
 
 class Direction:
     """One direction of a link."""
 
-    def __init__(self, random: Random, nat: Nat, settings: LinkSettings | None = None) -> None:
+    def __init__(self, random: Random, nat: Nat, settings: LinkSettings | None = None, now: int = 0) -> None:
         self._random = random
         self._nat = nat
         self._transmitter_free = 0  # when the last byte that was accepted has been sent
         self._last_arrivals: dict[tuple[str, object, object], int] = {}
-        self.apply(settings or LinkSettings(), 0)
+        self.apply(settings or LinkSettings(), now)
 
     def apply(self, settings: LinkSettings, now: int) -> None:
         """Uses `settings` for the packets that are sent from now on."""
         self.settings = settings
         self._latency = _nanoseconds(settings.latency)
         self._jitter = _nanoseconds(settings.jitter)
-        self._nat.set_timeout(None if settings.nat_timeout is None else _nanoseconds(settings.nat_timeout), now)
+        timeout = None if settings.nat_timeout is None else _nanoseconds(settings.nat_timeout)
+        self._nat.set_timeout(self, timeout, now)
 
     @property
     def flows_on_the_way(self) -> int:

@@ -9,24 +9,19 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Any
 
-import winsock
-
-from . import dispatch
 from .addressing import AddressBook
 from .call_traces import CallTraces
-from .effects import Effects
 from .errors import SimulationError
-from .fault_methods import ActiveFault, FaultMethods
-from .faults import Fault, format_seconds, parse_script
+from .faults import format_seconds
+from .faulty_network import FaultyNetwork
 from .guards import guarded
 from .hosts import Host
 from .kernel.packets import Packet
@@ -34,10 +29,8 @@ from .links import LinkSettings, checked_settings
 from .netstat import netstat
 from .process import Process
 from .programs import Checked, check_packages, check_program, loaded_separately
-from .random_faults import RANDOM_KINDS, random_faults
 from .random_streams import random_stream
 from .scheduler import Scheduler, Task
-from .trace import MOST_LINES, Trace
 from .units import SECOND
 from .values import is_number, nanoseconds
 from .wires import Wires
@@ -46,12 +39,13 @@ __all__ = ["Network"]
 
 # A Monday, so that markets are open.
 _START = datetime(2026, 1, 5, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 # The open networks, the innermost last.
 _networks: list[Network] = []
 
 
-class Network(FaultMethods):
+class Network(FaultyNetwork):
     """Hosts, links and faults with one simulated clock. The methods of `FaultMethods` inject faults now."""
 
     def __init__(
@@ -63,7 +57,7 @@ class Network(FaultMethods):
         tcp_user_timeout: float = 20,
         **default_link: float | int | bool | None,
     ) -> None:
-        """`seed` decides everything that is random; `start` is the first time of the hosts' clocks.
+        """`seed` decides everything that is random; `start`, with a time zone, is the first time of the hosts' clocks.
 
         `programs` are packages whose modules import Winsock's functions by name: while the network is open, they are
         loaded separately, so import them within its block. A connection whose data is not acknowledged for
@@ -72,15 +66,11 @@ class Network(FaultMethods):
         """
         _check_settings(seed, start, programs, tcp_user_timeout)
         check_packages(programs)
-        self.seed = seed
+        scheduler = Scheduler(random_stream(seed, "scheduling"))
+        super().__init__(seed, scheduler, Wires(seed, scheduler, checked_settings(LinkSettings(), default_link)))
         self.tcp_user_timeout = round(tcp_user_timeout * SECOND)
-        self.scheduler = Scheduler(self.random_stream("scheduling"))
-        self.hosts: dict[str, Host] = {}
-        self._wires = Wires(seed, self.scheduler, checked_settings(LinkSettings(), default_link))
-        self._effects = Effects(self.hosts, self._wires)
         self._addresses = AddressBook()
-        self._utc_start = round(start.timestamp()) * SECOND
-        self._observers: list[Callable[[int, str, str], None]] = []
+        self._utc_start = (start - _EPOCH) // timedelta(microseconds=1) * 1000
         self._processes: dict[Task, Process] = {}
         self._attached: list[Process] = []
         self._call_traces: list[CallTraces] = []
@@ -93,8 +83,6 @@ class Network(FaultMethods):
         if self._open:
             raise SimulationError("the network is open: leave its block before it is entered again")
         self._resources.enter_context(guarded(self._running_process))
-        self._resources.callback(winsock.replace_calls, winsock.calls)
-        winsock.replace_calls(dispatch.calls)
         self._resources.enter_context(loaded_separately(self._programs))
         self._open = True
         _networks.append(self)
@@ -121,15 +109,15 @@ class Network(FaultMethods):
         with self._resources:
             self.scheduler.close()
 
+    def check_open(self) -> None:
+        """Errors: SimulationError outside of the `with` block, where a process would call the real Winsock."""
+        if not self._open:
+            raise SimulationError("the network is not open: use `with Network() as net:`")
+
     @property
     def now(self) -> float:
         """Seconds since the start of the simulation."""
         return self.scheduler.now / SECOND
-
-    @property
-    def counters(self) -> Counter[str]:
-        """How often things happened: "sent", "delivered", "duplicated", "dropped: loss", "fault: crash" …"""
-        return self._wires.counters
 
     # Hosts and links.
 
@@ -139,12 +127,15 @@ class Network(FaultMethods):
         An address may have a prefix length, as in "192.168.1.5/24"; otherwise it is 16, of IPv6 64. Every host reaches
         every other one. `disk` is the folder of the host's files; without it, a temporary one that the end removes.
 
-        Errors: SimulationError if the name or an address is invalid or exists, or outside of the network's block.
+        Errors: SimulationError if the name or an address is invalid or exists, if `disk` is no Path, or outside of the
+        network's block.
         """
-        self._check_open()
+        self.check_open()
         for text in (name, *addresses):
             if not isinstance(text, str):
                 raise SimulationError(f"invalid name or address of a host: {text!r}; give a str")
+        if disk is not None and not isinstance(disk, Path):
+            raise SimulationError(f"invalid disk: {disk!r}; give the Path of a folder")
         interfaces = self._addresses.add(name, addresses)
         host = Host(self, name, interfaces, self._utc_start + self.scheduler.now, self._disk_of(name, disk))
         self.hosts[name] = host
@@ -174,6 +165,8 @@ class Network(FaultMethods):
 
     @default_link.setter
     def default_link(self, settings: LinkSettings) -> None:
+        if not isinstance(settings, LinkSettings):
+            raise SimulationError(f"invalid default_link: {settings!r}; give LinkSettings")
         self._wires.set_default(settings)
 
     # Time.
@@ -186,8 +179,9 @@ class Network(FaultMethods):
         Errors: the exception of a process that may not fail; NothingCanHappen if processes wait for something that
         cannot happen any more; SimulationError if `seconds` is negative or infinite, or the network is not open.
         """
-        self._check_open()
+        self.check_open()
         scheduler = self.scheduler
+        scheduler.check_not_given_up()
         if scheduler.internal or scheduler.current is not scheduler.main:
             raise SimulationError("only the test may run the network; a process waits with sleep() or in a call")
         scheduler.check(scheduler.main)
@@ -212,101 +206,7 @@ class Network(FaultMethods):
             raise SimulationError(f"invalid action: {action!r}; give a function without parameters")
         self.scheduler.call_at(nanoseconds("time", seconds, negative=True), action)
 
-    # Faults.
-
-    def at(self, seconds: float) -> FaultMethods:
-        """The faults of a time in seconds, as in `net.at(30).crash(server)`.
-
-        Errors: the methods of the result raise SimulationError if the time has passed.
-        """
-        return _Planned(self, nanoseconds("time", seconds, negative=True))
-
-    def add_fault(self, fault: Fault) -> ActiveFault:
-        """Adds a fault at its time. Errors: SimulationError if a target does not exist, or the time has passed."""
-        self._effects.check(fault)
-        now = self.scheduler.now
-        if fault.at < now:
-            raise SimulationError(f"{fault}: the time has passed: it is {format_seconds(now)} s")
-        active = ActiveFault(fault)
-        if fault.at == now:
-            self._begin(active)
-        else:
-            self.scheduler.call_at(fault.at, lambda: self._begin(active))
-        return active
-
-    def add_faults(self, script: str | Iterable[Fault]) -> list[ActiveFault]:
-        """Adds the faults of a script: a text (see `faults`) or a list. If one is invalid, none is added."""
-        faults = parse_script(script) if isinstance(script, str) else list(script)
-        for fault in faults:
-            self._effects.check(fault)
-        return [self.add_fault(fault) for fault in faults]
-
-    def random_faults(
-        self,
-        budget: int,
-        start: float,
-        end: float,
-        *,
-        hosts: Sequence[Host | str] | None = None,
-        kinds: Collection[str] = RANDOM_KINDS,
-        longest: float = 30.0,
-    ) -> list[Fault]:
-        """Faults by seed for `hosts` (by default all), their links and their programs. They are not added yet.
-
-        The links are those that `link` has set, or those of all pairs if it has set none.
-        """
-        if not isinstance(budget, int) or budget < 0:
-            raise SimulationError(f"invalid budget: {budget!r}; give a number of faults")
-        for name, seconds in (("start", start), ("end", end), ("longest", longest)):
-            nanoseconds(name, seconds)
-        names = [self._name(host) for host in (self.hosts if hosts is None else hosts)]
-        pairs = self._wires.linked_pairs() or list(itertools.combinations(self.hosts, 2))
-        return random_faults(
-            self.random_stream("faults"),
-            hosts=names,
-            pairs=[pair for pair in pairs if names and (pair[0] in names or pair[1] in names)],
-            processes=[f"{name}/{program}" for name in names for program in self.hosts[name].program_names()],
-            start=start,
-            end=end,
-            budget=budget,
-            kinds=kinds,
-            longest=longest,
-        )
-
-    def time_of_faults(self) -> int:
-        return self.scheduler.now
-
-    def _begin(self, active: ActiveFault) -> None:
-        if active.state != "planned":
-            return
-        fault = active.fault
-        self.counters[f"fault: {fault.kind}"] += 1
-        self.record("", f"fault {fault}")
-        active.begin(self._effects.begin)
-        if fault.duration is not None:
-            self.scheduler.call_at(fault.end, lambda: self._end(active))
-
-    def _end(self, active: ActiveFault) -> None:
-        if active.state == "active":
-            self.record("", f"end of fault {active.fault}")
-            active.end()
-
     # What happens.
-
-    def observe(self, observer: Callable[[int, str, str], None]) -> None:
-        """From now on calls observer(time in nanoseconds, host, text) for what happens.
-
-        That is each packet, each fault, start and end of each process, and which process is next if several can run.
-        """
-        self._observers.append(observer)
-        self._wires.record = self.record
-        self.scheduler.observer = self._record_turn
-
-    def trace(self, most_lines: int | None = MOST_LINES) -> Trace:
-        """From now on records what happens. The same seed gives the same `text()` of the trace in each run."""
-        trace = Trace(most_lines)
-        self.observe(trace.record)
-        return trace
 
     def trace_calls(self, folder: Path) -> None:
         """From now on writes the calls of each process to a file in `folder`, for `python -m winsock.trace picture`.
@@ -320,15 +220,6 @@ class Network(FaultMethods):
         self._call_traces.append(traces)
         for process in [*self._processes.values(), *self._attached]:
             traces.add(process)
-
-    def record(self, host: str, text: str) -> None:
-        """Passes what happens on a host to the observers."""
-        for observer in self._observers:
-            observer(self.scheduler.now, host, text)
-
-    def _record_turn(self, task: Task, ready: int) -> None:
-        process = self._processes.get(task)
-        self.record(process.host.name if process else "", f"turn of {task.name}, one of {ready} that can run")
 
     def netstat(self, host: Host | str) -> str:
         """The sockets of a host as a table, like the command netstat."""
@@ -351,7 +242,7 @@ class Network(FaultMethods):
         return self._addresses.name_of(ip)
 
     def check_program(self, program: Callable[..., Any]) -> None:
-        self._check_open()
+        self.check_open()
         check_program(program, self._checked)
 
     def process_started(self, process: Process) -> None:
@@ -367,7 +258,8 @@ class Network(FaultMethods):
             self.scheduler.wake(self.scheduler.main)
 
     def attach(self, process: Process) -> None:
-        self._check_open()
+        self.check_open()
+        self.scheduler.check_not_given_up()
         if self.scheduler.current is not self.scheduler.main:
             raise SimulationError("only the test may be attached to a host; a process starts another one: host.start()")
         self._trace_calls_of(process)
@@ -375,11 +267,6 @@ class Network(FaultMethods):
 
     def detach(self, process: Process) -> None:
         self._attached.remove(process)
-
-    def _check_open(self) -> None:
-        # The calls of a process would be those of the real Winsock.
-        if not self._open:
-            raise SimulationError("the network is not open: use `with Network() as net:`")
 
     def _trace_calls_of(self, process: Process) -> None:
         with self.scheduler.inside():
@@ -391,12 +278,6 @@ class Network(FaultMethods):
         if task is self.scheduler.main:
             return self._attached[-1] if self._attached else None
         return task.owner if isinstance(task.owner, Process) else None
-
-    def _name(self, host: Host | str) -> str:
-        name = host if isinstance(host, str) else host.name
-        if name not in self.hosts:
-            raise SimulationError(f"unknown host: {name!r}; the hosts are {', '.join(self.hosts) or 'none'}")
-        return name
 
     def _disk_of(self, name: str, disk: Path | None) -> Callable[[], Path]:
         """The function that returns the folder of a host's files; it makes a temporary one when it is first called."""
@@ -416,8 +297,8 @@ def _check_settings(seed: object, start: object, programs: object, tcp_user_time
     """Errors: SimulationError for an invalid value."""
     if not isinstance(seed, (int, str)):
         raise SimulationError(f"invalid seed: {seed!r}; give an int or a str")
-    if not isinstance(start, datetime):
-        raise SimulationError(f"invalid start: {start!r}; give a datetime")
+    if not isinstance(start, datetime) or start.utcoffset() is None:
+        raise SimulationError(f"invalid start: {start!r}; give a datetime with a time zone, such as timezone.utc")
     if isinstance(programs, str):
         raise SimulationError(f"invalid programs: {programs!r}; give a list of packages: [{programs!r}]")
     if not is_number(tcp_user_timeout) or tcp_user_timeout <= 0:
@@ -434,16 +315,3 @@ def _raise_unseen(errors: list[BaseException], raised: BaseException | None) -> 
             earlier.__context__ = later
     if raised is None and chain:
         raise chain[0]
-
-
-class _Planned(FaultMethods):
-    """`Network.at`."""
-
-    def __init__(self, network: Network, time: int) -> None:
-        self._network, self._time = network, time
-
-    def add_fault(self, fault: Fault) -> ActiveFault:
-        return self._network.add_fault(fault)
-
-    def time_of_faults(self) -> int:
-        return self._time

@@ -174,7 +174,12 @@ class Process:
         return self._result
 
     def before_call(self, name: str) -> None:
-        """Called before each Winsock call. Errors: Killed, or SimulationError if it is attached; BusyLoop."""
+        """Called before each Winsock call.
+
+        Errors: Killed, or SimulationError if it is attached; BusyLoop; SimulationError in an action.
+        """
+        if self.scheduler.internal:
+            raise SimulationError(f"an action or observer of the simulation, as of net.call_at(), has called {name}")
         self._check_attached()
         if self.ended:
             self.scheduler.raise_killed(self.scheduler.current)

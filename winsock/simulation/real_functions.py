@@ -20,6 +20,7 @@ import os
 import platform
 import queue
 import random
+import sched
 import secrets
 import select
 import selectors
@@ -31,6 +32,7 @@ import sys
 import tempfile
 import threading
 import time
+import timeit
 import uuid
 from collections.abc import Callable
 from datetime import date, datetime
@@ -57,6 +59,7 @@ _SYSTEM = importlib.import_module(os.name)
 
 # fmt: off
 _FUNCTIONS: list[tuple[ModuleType, str, tuple[str, ...]]] = [
+    (timeit, _CLOCK, ("default_timer", "timeit", "repeat")),
     (time, _CLOCK, (
         "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time",
         "process_time_ns", "thread_time", "thread_time_ns", "clock_gettime", "clock_gettime_ns",
@@ -160,6 +163,7 @@ def replace() -> None:
         _check_function(_posixsubprocess, "fork_exec", PROCESS)
     _set(random.Random, "seed", _seed(random.Random.seed))
     _set(threading.Condition, "wait", _checked_method(threading.Condition.wait, "threading.Condition.wait()", _WAIT))
+    _set(sched.scheduler, "__init__", _new_scheduler(sched.scheduler.__init__))
     _set(os, "open", _open(os.open))
     for name in ("mkfifo", "mknod"):
         if hasattr(os, name):
@@ -222,6 +226,18 @@ def _seed(original: Callable[..., Any]) -> Callable[..., Any]:
         original(self, a, version)
 
     return seed
+
+
+def _new_scheduler(original: Callable[..., None]) -> Callable[..., None]:
+    """The constructor of sched.scheduler, which holds the real clock and sleep as default values."""
+
+    @wraps(original)
+    def new(self: sched.scheduler, *args: Any, **kwargs: Any) -> None:
+        if len(args) + len(kwargs) < 2:
+            refuse("sched.scheduler() without a clock and a sleep", _CLOCK)
+        original(self, *args, **kwargs)
+
+    return new
 
 
 def _open(original: Callable[..., int]) -> Callable[..., int]:

@@ -4,9 +4,9 @@ Every process of a simulation has a thread, and exactly one of them runs: the on
 waits passes the baton on. So a process needs no locks, and nothing depends on how the operating system schedules
 threads.
 
-The time is a whole number of nanoseconds. It advances only when every task waits: then the earliest event is taken from
-the heap, the time becomes the event's, and its action runs, such as the arrival of a packet. The thread that waits does
-this itself; the scheduler has no thread of its own. An action never waits.
+The time advances only when every task waits: then it becomes that of the earliest event (timeline.py), whose action
+runs, such as the arrival of a packet. The thread that waits does this itself; the scheduler has no thread of its own.
+An action never waits.
 
 Of several tasks that can run at the same time, the random stream decides which one is next. A different seed gives
 another order, the same seed the same one.
@@ -18,8 +18,6 @@ wait or call. The same happens to a single task that catches Killed again and ag
 
 from __future__ import annotations
 
-import ctypes
-import heapq
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -29,36 +27,18 @@ from typing import NoReturn
 from .blocked import Watch
 from .errors import Killed, NothingCanHappen, SimulationError
 from .interrupts import Interrupts
+from .stuck_threads import block_for_ever, raise_killed_in
+from .timeline import Timeline
+from .units import SECOND
 
-# Cancelled timers stay in the heap until there are that many, and more than others.
-_MANY_CANCELLED = 1000
+# Nanoseconds: if no task has run for a simulated day, and only kernels are busy, no task can ever run.
+_LONGEST_SILENCE = 24 * 3600 * SECOND
 # A killed task that has caught Killed that often does not end.
 _MOST_KILLED = 1000
 # Seconds. A signal does not end the wait for a lock on Windows, nor elsewhere where it arrives just before the wait.
 _LONGEST_ACQUIRE = 0.2
 # So often the main thread looks in that interval at a thread that has the turn, before it gives up.
 _MOST_LOOKS = 50
-# Seconds in which a thread that runs has raised Killed, on a busy machine too.
-_LONGEST_RAISE = 2
-
-
-class Timer:
-    """An event that the scheduler has planned."""
-
-    __slots__ = ("_scheduler", "action", "number", "time")
-
-    def __init__(self, scheduler: Scheduler, time: int, number: int, action: Callable[[], None]) -> None:
-        self._scheduler, self.time, self.number = scheduler, time, number
-        self.action: Callable[[], None] | None = action
-
-    def cancel(self) -> None:
-        """The action will not run. Does nothing where it has run."""
-        if self.action is not None:
-            self.action = None
-            self._scheduler.cancelled()
-
-    def __lt__(self, other: Timer) -> bool:
-        return (self.time, self.number) < (other.time, other.number)
 
 
 class Task:
@@ -82,20 +62,19 @@ class Task:
         self.owner: object = None
 
 
-class Scheduler:
+class Scheduler(Timeline):
     """See the head of this module. The thread that makes it is its first task, `main`."""
 
     def __init__(self, chance: random.Random) -> None:
-        self.now = 0
+        super().__init__()
         self.random = chance
         self.main = self.current = Task("main")
         self.main.thread = threading.current_thread()
         self.tasks: list[Task] = [self.main]
+        self._last_turn = 0  # the time
         # Whether the scheduler or an action runs, and no program.
         self.internal = False
         self._ready: list[Task] = []
-        self._events: list[Timer] = []
-        self._numbers = self._cancelled = 0
         # What the main task raises when it runs next: the errors of actions and tasks.
         self.errors: list[BaseException] = []
         self._interrupts = Interrupts(self.give_up)
@@ -104,25 +83,6 @@ class Scheduler:
         self._ended = threading.Lock()
         # Called with the task whose turn it is, and the number of those that could have run.
         self.observer: Callable[[Task, int], None] | None = None
-
-    def call_at(self, time: int, action: Callable[[], None]) -> Timer:
-        """Plan an action for a time in nanoseconds; events of the same time run in the order in which they came."""
-        self._numbers += 1
-        timer = Timer(self, max(time, self.now), self._numbers, action)
-        heapq.heappush(self._events, timer)
-        return timer
-
-    def call_later(self, delay: int, action: Callable[[], None]) -> Timer:
-        """As call_at, after this many nanoseconds."""
-        return self.call_at(self.now + delay, action)
-
-    def cancelled(self) -> None:
-        """Counts a cancelled timer. When there are many, they are taken out of the heap."""
-        self._cancelled += 1
-        if self._cancelled > max(_MANY_CANCELLED, len(self._events) // 2):
-            self._events = [timer for timer in self._events if timer.action is not None]
-            heapq.heapify(self._events)
-            self._cancelled = 0
 
     def start(self, name: str, function: Callable[[], object], ended: Callable[[], None] = lambda: None) -> Task:
         """Start a task that calls the function once it is its turn; `ended` is called at its end."""
@@ -150,11 +110,13 @@ class Scheduler:
         True if it was woken, False at the deadline. `reason` says for what the task waits.
 
         Errors: Killed in a task that was killed. NothingCanHappen in the main task, if nobody can ever go on.
+        SimulationError in an action.
         """
+        if self.internal:
+            raise SimulationError("an action or observer of the simulation, as of net.call_at(), must not wait")
+        self.check_not_given_up()
         task = self.current
         self.check(task)
-        if self._given_up:
-            raise SimulationError("the simulation was interrupted while a process had its turn: it cannot go on")
         if deadline is not None and deadline <= self.now:
             return False
         task.waiting, task.woken, task.reason, task.calls = True, False, reason, 0
@@ -172,12 +134,18 @@ class Scheduler:
 
     def check(self, task: Task) -> None:
         """Errors: what the task has to raise: Killed, or in the main task an error of the simulation."""
-        if self._given_up and task is not self.main:
-            _block_for_ever()
+        self.check_not_given_up()
         if task.killed:
             self.raise_killed(task)
         if task is self.main and self.errors:
             raise self.errors.pop(0)
+
+    def check_not_given_up(self) -> None:
+        """Stops the thread of a task after give_up(). Errors: SimulationError in the main thread."""
+        if self._given_up:
+            if threading.current_thread() is not self.main.thread:
+                block_for_ever()
+            raise SimulationError("the simulation was interrupted while a process had its turn: it cannot go on")
 
     def raise_killed(self, task: Task) -> NoReturn:
         """Errors: Killed. A task that catches it again and again is left behind: its thread never returns."""
@@ -192,7 +160,7 @@ class Scheduler:
             )
         )
         self._end(task)
-        _block_for_ever()
+        block_for_ever()
 
     def wake(self, task: Task) -> None:
         """End the task's wait; does nothing where it does not wait."""
@@ -228,14 +196,14 @@ class Scheduler:
         thread = self.current.thread
         if self.current is not self.main and thread is not None and thread.ident is not None:
             self._ended.acquire()
-            _raise_killed_in(thread.ident, self._ended)
+            raise_killed_in(thread.ident, self._ended)
 
     def close(self) -> None:
         """End every other task. Called by the main task, at the end of the simulation."""
         self._interrupts.deferred(self._end_others)
 
     def _end_others(self) -> None:
-        self._events.clear()
+        self.forget_events()
         others = self.tasks[1:]
         for task in others:
             self.kill(task)
@@ -271,7 +239,10 @@ class Scheduler:
         task.ended = True
         self.tasks.remove(task)
         with self.inside():
-            task.at_end()
+            try:
+                task.at_end()
+            except BaseException as error:
+                self.fail(error)
         self._next(task).baton.release()
 
     def _pass_baton(self, task: Task) -> None:
@@ -323,6 +294,7 @@ class Scheduler:
                 if ready:
                     chosen = ready[0] if len(ready) == 1 else ready[self.random.randrange(len(ready))]
                     self._ready.remove(chosen)
+                    self._last_turn = self.now
                     if self.observer is not None and len(ready) > 1:
                         self.observer(chosen, len(ready))
                     return chosen
@@ -331,13 +303,8 @@ class Scheduler:
             self.internal = before
 
     def _take_event(self) -> None:
-        while self._events:
-            timer = heapq.heappop(self._events)
-            action, timer.action = timer.action, None
-            if action is None:
-                self._cancelled -= 1
-                continue
-            self.now = timer.time
+        goes_on = not self.only_background_after(self._last_turn + _LONGEST_SILENCE)
+        if goes_on and (action := self.take_event()) is not None:
             try:
                 action()
             except BaseException as error:
@@ -350,25 +317,3 @@ class Scheduler:
 def _wait_of(task: Task) -> str:
     text = f"{task.name} {task.reason() or 'has not begun'}"
     return f"{text} (frozen)" if task.frozen else text
-
-
-def _raise_killed_in(ident: int, ended: threading.Lock) -> None:
-    """Raise Killed in a thread that runs, which then releases `ended`. In a blocked one it is withdrawn after a while.
-
-    With a trace function CPython 3.11 would not go on in any thread as long as the exception waits to be raised. So
-    nothing here calls a function of Python before the withdrawal.
-    """
-    set_exception, thread = ctypes.pythonapi.PyThreadState_SetAsyncExc, ctypes.c_ulong(ident)
-    killed, nothing = ctypes.py_object(Killed), ctypes.py_object()
-    try:
-        set_exception(thread, killed)
-        ended.acquire(timeout=_LONGEST_RAISE)
-    finally:
-        set_exception(thread, nothing)
-
-
-def _block_for_ever() -> NoReturn:
-    """The thread is a daemon: it ends with Python."""
-    lock = threading.Lock()
-    while True:
-        lock.acquire()

@@ -154,7 +154,7 @@ class Wires:
             self.record(source.name, f"send {packet}")
         self.counters["duplicated"] += len(passage.arrivals) - 1
         for arrival in passage.arrivals:
-            self._scheduler.call_at(arrival, partial(self._deliver, direction, target, packet))
+            self._scheduler.call_at(arrival, partial(self._deliver, direction, target, packet), background=True)
 
     def _deliver(self, direction: Direction, target: Endpoint, packet: Packet) -> None:
         direction.arrived(packet, self._scheduler.now)
@@ -177,6 +177,6 @@ class Wires:
             nat = self._nats.setdefault(frozenset((source, target)), Nat())
             # A stream for each direction: the packets of one do not change what happens to those of another.
             random = random_stream(self._seed, f"network/{source}/{target}")
-            direction = Direction(random, nat, self.settings_of(source, target))
+            direction = Direction(random, nat, self.settings_of(source, target), self._scheduler.now)
             self._directions[source, target] = direction
         return direction
