@@ -18,6 +18,7 @@ from demos.simulation.broker_copiers import StoredStates
 from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, TIMER_MS, Copier, copier_setup
 from demos.simulation.hubs import PARTIAL_SENDS, certificate_inputs, pin
 from demos.simulation.mqtt_attempt import InlineAttempt
+from demos.simulation.program_limits import CLIENT, ProgramLimits
 from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
@@ -66,7 +67,14 @@ class BrokerScenario(Scenario):
         world.terminal(
             BROKER,
             BROKER,
-            Setup(program=PROGRAM, inputs=serve, speed=0.001, timer_ms=TIMER_MS, partial_sends=PARTIAL_SENDS),
+            Setup(
+                program=PROGRAM,
+                inputs=serve,
+                speed=0.001,
+                timer_ms=TIMER_MS,
+                partial_sends=PARTIAL_SENDS,
+                limits=ProgramLimits(MOST_SOCKETS, CLIENT.values),
+            ),
         )
         publish = {
             "broker": f"mqtts://{BROKER}:{PORT}/{PREFIX}", "broker_login": PROVIDER, "broker_pin": pin(),
@@ -82,6 +90,7 @@ class BrokerScenario(Scenario):
             contexts=contexts,
             partial_sends=PARTIAL_SENDS,
             timer_ms=TIMER_MS,
+            limits=CLIENT,
         )
         world.terminal(PROVIDER, PROVIDER, setup)
         for name, factor in FACTORS.items():
