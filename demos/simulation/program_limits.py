@@ -28,7 +28,8 @@ class ProgramLimits(NamedTuple):
 
 
 # A client has a connection, perhaps another one that it closes, and the two sockets of a wake-up.
-CLIENT = ProgramLimits(sockets=5, values=300)
+# A copier remembers up to 64 runs of its provider and 16 streams.
+CLIENT = ProgramLimits(sockets=5, values=400)
 
 
 def held_values(module: ModuleType) -> int:

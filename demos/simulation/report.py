@@ -67,7 +67,7 @@ def failure_text(failure: Failure, script: Path) -> str:
     short = failure.short
     count = len(short.script.splitlines())
     before = len(failure.whole.script.splitlines())
-    folder = script.with_suffix(".trace")
+    folder, page = script.with_suffix(".trace"), str(script.with_suffix(".html"))
     complete = "" if failure.complete else ", then the budget was spent"
     return "\n".join(
         [
@@ -79,7 +79,7 @@ def failure_text(failure: Failure, script: Path) -> str:
             f"{_INDENT}{command(short.run, script)}",
             "draw it with",
             f"{_INDENT}{command(short.run, script, folder)}",
-            f"{_INDENT}python -m winsock.trace picture {shell_text([str(folder)])}/*.jsonl",
+            f"{_INDENT}python -m winsock.trace picture {shell_text([str(folder)])}/*.jsonl --html {shell_text([page])}",
             *(line for each in failure.divergences for line in _divergence(each)),
             *(line for each in failure.not_compared for line in _wrapped(f"not compared: {each}", "")),
         ]

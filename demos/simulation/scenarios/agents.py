@@ -63,7 +63,7 @@ MOST_PERIODS = 3
 MOST_WITHOUT_PROGRESS = 2 * TASK_POINTS * AGENT_SECONDS * 2 + LEASE
 
 # The outcomes of the points, each with values of its own.
-SERVER_LIMITS = ProgramLimits(MOST_SOCKETS, values=20_000)
+SERVER_LIMITS = ProgramLimits(MOST_SOCKETS, values=10_000)
 
 
 class AgentsScenario(HubScenario):
@@ -121,7 +121,7 @@ class AgentsScenario(HubScenario):
             yield from self._check_reported(optimisation)
             if (done := optimisation.done_points) != self._progress[0]:
                 self._progress = (done, world.now)
-        yield from self.world.check_handles(MOST_SOCKETS)
+        yield from super().check()
 
     def settled(self) -> Iterator[Violation]:
         """See Scenario."""

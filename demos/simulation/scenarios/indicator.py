@@ -20,6 +20,7 @@ from demos.simulation.hubs import (
     client_inputs,
     hub_paths,
     server_inputs,
+    unread_path,
 )
 from demos.simulation.program_limits import CLIENT, ProgramLimits
 from demos.simulation.records import recorded, sent_in_parts
@@ -43,7 +44,7 @@ PERIOD_MS = 2000
 MOST_PERIODS = 3
 
 # The rows that the server keeps, and some values for each connection.
-SERVER_LIMITS = ProgramLimits(MOST_SOCKETS, values=600)
+SERVER_LIMITS = ProgramLimits(MOST_SOCKETS, values=400)
 
 
 class IndicatorScenario(HubScenario):
@@ -97,7 +98,7 @@ class IndicatorScenario(HubScenario):
             self._note_restart(name, follower)
             if feed is not None and follower.stream == feed.stream:
                 yield from _different_rows(name, follower, feed)
-        yield from self.world.check_handles(MOST_SOCKETS)
+        yield from super().check()
 
     def settled(self) -> Iterator[Violation]:
         """See Scenario."""
@@ -128,6 +129,7 @@ class IndicatorScenario(HubScenario):
 
     paths: ClassVar = (
         *hub_paths(SERVER, CLIENTS),
+        unread_path(SERVER),
         RecoveryPath(
             "a client gets rows that it has missed", lambda world: world.terminals[SERVER].counts["began anew"] > 0
         ),

@@ -71,7 +71,7 @@ SPEED = 0.2
 MOST_SOCKETS = 120
 MOST_CONNECTIONS = 60
 # The dashboard's histories have most of the provider's values.
-MOST_VALUES = 20_000
+MOST_VALUES = 10_000
 
 # How far the provider's clock may be set back, in nanoseconds.
 LARGEST_STEP_BACK = -30 * SECOND

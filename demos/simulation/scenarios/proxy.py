@@ -46,7 +46,7 @@ LONGEST_PAUSE = max(60, LONGEST_WAIT_MS // 1000)
 
 MOST_SOCKETS = 60
 # The dashboard's histories have most of the values.
-SERVER = ProgramLimits(MOST_SOCKETS, values=20_000)
+SERVER = ProgramLimits(MOST_SOCKETS, values=10_000)
 
 # How often a login desk looks for changes of the users: less often than usual, to save time.
 STEP_MS = 1000

@@ -27,6 +27,7 @@ from demos.simulation.hubs import (
     client_inputs,
     hub_paths,
     server_inputs,
+    unread_path,
 )
 from demos.simulation.records import logged, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Targets, Violation
@@ -64,8 +65,8 @@ MOST_ROUNDS = 5
 # A client that is connected sends changed volumes at its next event.
 SENT_WITHIN = MOST_PERIODS * PERIOD
 
-# The server remembers up to 5,000 published volumes of each participant.
-SERVER_LIMITS = program_limits.ProgramLimits(MOST_SOCKETS, values=100_000)
+# The server remembers the published volumes of each participant, up to 5,000 different ones.
+SERVER_LIMITS = program_limits.ProgramLimits(MOST_SOCKETS, values=10_000)
 
 
 class SentimentScenario(HubScenario):
@@ -115,7 +116,7 @@ class SentimentScenario(HubScenario):
         yield from self._contributions.check(terminals[SERVER].starts, room_of(self.world))
         for name, totals in self._totals.items():
             yield from totals.check(terminals[name], self._published)
-        yield from self.world.check_handles(MOST_SOCKETS)
+        yield from super().check()
 
     def settled(self) -> Iterator[Violation]:
         """See Scenario."""
@@ -147,6 +148,7 @@ class SentimentScenario(HubScenario):
 
     paths: ClassVar = (
         *hub_paths(SERVER, CLIENTS),
+        unread_path(SERVER),
         RecoveryPath("a total is withdrawn", lambda world: _withdrawn(world)),
         RecoveryPath("a silent client does not count", lambda world: _uncounted(world)),
         RecoveryPath("a client shows no total", lambda world: logged(_clients(world), "no total is published")),

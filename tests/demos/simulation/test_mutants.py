@@ -255,6 +255,37 @@ def test_a_chart_server_that_a_hostile_peer_can_harm_is_found(
     assert broken(tmp_path, code, "template", "TemplateScenario", "serving", name) == {invariant}
 
 
+STARVING_HUB = """
+from demos.ideas.hub import Hub
+
+original = Hub._pump
+
+def mutated(self, client, now):
+    if not any(each.stream.unsent for each in self._clients.values() if each is not client):
+        original(self, client, now)
+"""
+
+NO_STALL_IN_HUB = """
+from demos.wire.channel import Channel
+
+def mutated(self, now):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "owner", "name", "invariant"),
+    [
+        (STARVING_HUB, "Hub", "_pump", "the values agree"),
+        (NO_STALL_IN_HUB, "Channel", "check", "a peer that does not read is dropped"),
+    ],
+)
+def test_a_hub_that_a_hostile_peer_can_harm_is_found(
+    code: str, owner: str, name: str, invariant: str, tmp_path: Path
+) -> None:
+    assert broken(tmp_path, code, "indicator", "IndicatorScenario", owner, name) == {invariant}
+
+
 FEW_READS = """
 from demos.simulation.scenarios import ticks
 
