@@ -59,23 +59,7 @@ class BrokerScenario(Scenario):
         world, chance = self.world, self.world.random
         for name in (BROKER, PROVIDER, *FACTORS, VISITOR):
             world.host(name)
-        logins = ",".join(f"{name}=the password of {name}" for name in (PROVIDER, *FACTORS))
-        serve = {
-            **certificate_inputs(world, BROKER), "Host": "0.0.0.0", "Port": PORT, "logins": logins,
-            "store": str(world.hosts[BROKER].disk / "retained.json"),
-        }  # fmt: skip
-        world.terminal(
-            BROKER,
-            BROKER,
-            Setup(
-                program=PROGRAM,
-                inputs=serve,
-                speed=0.001,
-                timer_ms=TIMER_MS,
-                partial_sends=PARTIAL_SENDS,
-                limits=ProgramLimits(MOST_SOCKETS, CLIENT.values),
-            ),
-        )
+        world.terminal(BROKER, BROKER, self._broker())
         publish = {
             "broker": f"mqtts://{BROKER}:{PORT}/{PREFIX}", "broker_login": PROVIDER, "broker_pin": pin(),
             "broker_password_file": self._password(PROVIDER), "Port": -1, "plain_port": -1,
@@ -101,6 +85,21 @@ class BrokerScenario(Scenario):
             setup = replace(copier_setup(world, follow, factor, name), contexts=contexts)
             world.terminal(name, name, setup)
         world.program(VISITOR, VISITOR, visit, BROKER, PORT)
+
+    def _broker(self) -> Setup:
+        logins = ",".join(f"{name}=the password of {name}" for name in (PROVIDER, *FACTORS))
+        serve = {
+            **certificate_inputs(self.world, BROKER), "Host": "0.0.0.0", "Port": PORT, "logins": logins,
+            "store": str(self.world.hosts[BROKER].disk / "retained.json"),
+        }  # fmt: skip
+        return Setup(
+            program=PROGRAM,
+            inputs=serve,
+            speed=0.001,
+            timer_ms=TIMER_MS,
+            partial_sends=PARTIAL_SENDS,
+            limits=ProgramLimits(MOST_SOCKETS, CLIENT.values),
+        )
 
     def targets(self) -> Targets:
         """See Scenario."""
