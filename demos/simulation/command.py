@@ -6,6 +6,7 @@ import argparse
 import errno
 import os
 import re
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from textwrap import fill
 
@@ -26,6 +27,8 @@ from winsock.simulation.faults import parse_script
 ALL = "all"
 _PROG = "python -m demos simulate"
 _MINUTES = 10.0
+# The faults of a seed are chosen before the run, and their number grows with its time.
+_MOST_HOURS = 10_000
 _MOST_SEEDS = 1_000_000
 _RANGE = re.compile(r"(?:(?P<name>[a-z]+)=)?(?P<first>\d{1,9})-(?P<last>\d{1,9})", re.ASCII)
 
@@ -72,7 +75,8 @@ examples:
 
 exit codes:
   0  all invariants hold
-  1  an invariant is broken, or a fault or recovery path was never reached
+  1  an invariant is broken, a fault or recovery path was never reached, or a
+     process of the sweep was ended
   2  invalid options or an invalid fault script
   4  a file cannot be read or written
 """
@@ -152,6 +156,8 @@ def main(args: argparse.Namespace) -> int:
         return _run_sweeps(args) if args.seeds else _run_one(args)
     except (SimulationError, ProgramError) as error:
         return _end(2, str(error))
+    except BrokenProcessPool:
+        return _end(1, "a process of the sweep was ended from outside; if memory is short, use fewer --processes")
     except OutputError as error:
         return _end(error.code, str(error))
     except OSError as error:
@@ -168,6 +174,10 @@ def _check(args: argparse.Namespace) -> None:
         raise ProgramError("`all` needs --seeds, as in --seeds 1-40")
     if args.table and not args.seeds:
         raise ProgramError("--table needs --seeds: it has the sums of many runs")
+    if _seconds(args) > _MOST_HOURS * 3600:
+        raise ProgramError(f"the time is too long: at most {_MOST_HOURS:,} hours can be simulated")
+    for name in _names(args) if args.seeds else ():
+        _seeds_of(name, args)
     if args.trace and args.trace.is_dir() and any(args.trace.iterdir()):
         raise ProgramError(f"the folder of --trace has files already: {args.trace}")
     _check_files(args)
@@ -201,22 +211,27 @@ def _run_one(args: argparse.Namespace) -> int:
 
 def _run_sweeps(args: argparse.Namespace) -> int:
     found: dict[str, Sums] = {}
-    for name in SCENARIOS if args.scenario == ALL else [args.scenario]:
+    for name in _names(args):
         progress = SweepProgress(name)
         seeds = _seeds_of(name, args)
         try:
             found[name] = sweep(name, seeds, _seconds(args), args.processes, progress.show)
-        except KeyboardInterrupt:
-            _show_interrupted({**found, name: progress.sums}, name, len(seeds), args)
+        except BaseException:
+            # Ctrl-C, or an exception of one run: show what the others have found.
+            if progress.sums.seeds:
+                _show_interrupted({**found, name: progress.sums}, name, len(seeds), args)
             raise
+        # Before the scripts are shrunk, which may take longer than the sweep and be interrupted.
         print(report.sums_text(name, found[name]), flush=True)
+        _write_table(found, args)
         for outcome in found[name].failures[:_MOST_EXPLAINED]:
             _explain(outcome, args)
-        if len(found[name].failures) > _MOST_EXPLAINED:
-            others = ", ".join(str(each.run.seed) for each in found[name].failures[_MOST_EXPLAINED:])
-            print(f"further failing seeds: {others}", flush=True)
-        _write_table(found, args)
     return 1 if any(sums.problem for sums in found.values()) else 0
+
+
+def _names(args: argparse.Namespace) -> list[str]:
+    """The scenarios that are run."""
+    return list(SCENARIOS) if args.scenario == ALL else [args.scenario]
 
 
 def _show_interrupted(found: dict[str, Sums], name: str, seeds: int, args: argparse.Namespace) -> None:

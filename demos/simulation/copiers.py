@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 
+from demos.simulation.program_limits import CLIENT
 from demos.simulation.provider.copied_positions import SYMBOL, Deals, account_copier, changes_of, check_position
 from demos.simulation.provider.followed_states import FollowedStates
 from demos.simulation.provider.order_rows import check_orders
@@ -32,7 +33,7 @@ LIVE_S = 60.0
 def copier_setup(world: World, inputs: Mapping[str, object], factor: Decimal, name: str) -> Setup:
     """A copier of an account; ``inputs`` say whom it follows, and how it logs in."""
     given = {**RULES, **inputs, "memory": str(_memory(world, name)), "factor": float(factor)}
-    return Setup(program="copier", inputs=given, market=world.seed, speed=0.05, timer_ms=TIMER_MS)
+    return Setup(program="copier", inputs=given, market=world.seed, speed=0.05, timer_ms=TIMER_MS, limits=CLIENT)
 
 
 class Copier:

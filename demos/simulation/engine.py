@@ -121,6 +121,7 @@ def _check(world: World, scenario: Scenario) -> Iterator[Violation]:
             last = terminal.log[-1].text if terminal.log else "its log is empty"
             text = f"{terminal.name} has ended with exit code {terminal.exit_code}: {last}"
             yield Violation("no program ends with an error", text)
+    yield from world.check_programs()
     yield from scenario.check()
     if world.now >= world.last_fault + scenario.settling and world.now <= world.seconds - 1.0:
         yield from scenario.settled()

@@ -19,7 +19,7 @@ from typing import Any
 
 from demos.simulation.scenario import Violation
 from demos.terminal.terminal import Terminal
-from demos.wire.addresses import AddressError, family_of, find_address
+from demos.wire.addresses import Address, AddressError, family_of, find_address
 from demos.wire.opening import CallFailed, nonblocking_socket, start_winsock
 from winsock import (
     NO_ERROR,
@@ -137,14 +137,9 @@ class HostilePeer:
         """A nonblocking socket whose connect has begun, or None."""
         try:
             address = find_address(self._host, self._port, SOCK_STREAM)
-            files: Any = running_process().files
-            known = set(files._files)
-            s = nonblocking_socket(family_of(address), SOCK_STREAM)
+            s = client_socket(address, small=small)
         except (AddressError, CallFailed):
             return None
-        if small:
-            [new] = set(files._files) - known
-            files._files[new].options.receive_buffer = SMALL_BUFFER
         if connect(s, address, sizeof(address)) == NO_ERROR or WSAGetLastError() == WSAEWOULDBLOCK:
             return s
         closesocket(s)
@@ -157,6 +152,20 @@ class HostilePeer:
         if reset or self._chance.random() < 0.5:
             setsockopt(s, SOL_SOCKET, SO_LINGER, linger(1, 0), sizeof(linger))
         closesocket(s)
+
+
+def client_socket(address: Address, *, small: bool) -> int:
+    """A nonblocking socket for a connection to the address, if ``small`` with a small receive buffer.
+
+    Errors: CallFailed when there is no socket.
+    """
+    files: Any = running_process().files
+    known = set(files._files)
+    s = nonblocking_socket(family_of(address), SOCK_STREAM)
+    if small:
+        [new] = set(files._files) - known
+        files._files[new].options.receive_buffer = SMALL_BUFFER
+    return s
 
 
 def small_send_buffers(server: Host, hostile: Host) -> Callable[[Terminal], None]:

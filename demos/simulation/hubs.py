@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from demos.ideas.link import LONGEST_WAIT_MS
 from demos.simulation.certificate import simulated_certificate
 from demos.simulation.directed import freeze, in_order
+from demos.simulation.hostile_peers import UnreadOutput, small_send_buffers
 from demos.simulation.records import connected_again, logged, started_again
-from demos.simulation.scenario import RecoveryPath, Scenario
+from demos.simulation.scenario import RecoveryPath, Scenario, Violation
 from demos.simulation.terminals import SimulatedTerminal
 from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
+from demos.wire.channel import LIMITS
 from demos.wire.tls_contexts import fingerprint_text
 from demos.wire.websocket import CLIENT_LIMITS
 from winsock.simulation.faults import Fault
@@ -27,6 +30,9 @@ MOST_SOCKETS = 50
 
 VISITOR, INTRUDER = "visitor", "intruder"
 
+# A hub ends a connection without progress after its limit, at a timer event, in seconds.
+DROPPED_S = LIMITS.stalled_ms / 1000 + 5.0
+
 # The part of the seeds in which a program is frozen for longer than the silence.
 FROZEN = 0.4
 
@@ -38,14 +44,23 @@ class HubScenario(Scenario):
     """A server with a hub, and clients with links."""
 
     longest_fault = SILENCE
+    _unread: UnreadOutput | None = None
 
     def add_rogues(self, server: str, port: int, hello: str) -> None:
         """Start the two peers that misbehave, each on its own host; the intruder logs in with ``hello``."""
         world = self.world
         world.host(VISITOR)
         world.program(VISITOR, VISITOR, visit, server, port)
-        world.host(INTRUDER)
+        host, intruder, terminal = world.hosts[server], world.host(INTRUDER), world.terminals[server]
+        terminal.setup = replace(terminal.setup, prepare=small_send_buffers(host, intruder))
+        self._unread = UnreadOutput(host, server, intruder, DROPPED_S)
         world.program(INTRUDER, INTRUDER, Intruder(server, port, hello, world.random).run)
+
+    def check(self) -> Iterator[Violation]:
+        """See Scenario."""
+        if self._unread is not None:
+            yield from self._unread.check(self.world.now)
+        yield from self.world.check_handles(MOST_SOCKETS)
 
     def faults(self, chance: random.Random, start: float, end: float) -> list[Fault]:
         """See Scenario. In some seeds a program is frozen for longer than the silence, so that its peers find out."""
@@ -98,3 +113,10 @@ def hub_paths(server: str, clients: Sequence[str]) -> list[RecoveryPath]:
         RecoveryPath("a silent peer is noticed", lambda world: logged(everybody(world), "has been silent for")),
         RecoveryPath("a handshake fails", lambda world: logged(everybody(world), "TLS")),
     ]
+
+
+def unread_path(server: str) -> RecoveryPath:
+    """The path of a hub that sends much to a client that does not read it."""
+    return RecoveryPath(
+        "a peer that does not read is dropped", lambda world: logged([world.terminals[server]], "has read nothing for")
+    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import wrap
 
+from demos.launcher.study_options import shell_text
 from demos.simulation.failures import Divergence, Failure
 from demos.simulation.runs import Outcome, Run
 from demos.simulation.sweep import ENOUGH_SEEDS, Sums
@@ -57,6 +57,8 @@ def sums_text(scenario: str, sums: Sums) -> str:
     if sums.never and sums.seeds < ENOUGH_SEEDS:
         lines += _wrapped(f"never reached (an error from {ENOUGH_SEEDS} seeds on): {'; '.join(sums.never)}")
     result = sums.problem or "all invariants hold"
+    if sums.failures:
+        result += f": {', '.join(str(outcome.run.seed) for outcome in sums.failures)}"
     return "\n".join([*lines, *_wrapped(f"result: {result}")])
 
 
@@ -65,6 +67,7 @@ def failure_text(failure: Failure, script: Path) -> str:
     short = failure.short
     count = len(short.script.splitlines())
     before = len(failure.whole.script.splitlines())
+    folder, page = script.with_suffix(".trace"), str(script.with_suffix(".html"))
     complete = "" if failure.complete else ", then the budget was spent"
     return "\n".join(
         [
@@ -75,8 +78,8 @@ def failure_text(failure: Failure, script: Path) -> str:
             "repeat it with",
             f"{_INDENT}{command(short.run, script)}",
             "draw it with",
-            f"{_INDENT}{command(short.run, script)} --trace trace",
-            f"{_INDENT}python -m winsock.trace picture trace --html talk.html",
+            f"{_INDENT}{command(short.run, script, folder)}",
+            f"{_INDENT}python -m winsock.trace picture {shell_text([str(folder)])} --html {shell_text([page])}",
             *(line for each in failure.divergences for line in _divergence(each)),
             *(line for each in failure.not_compared for line in _wrapped(f"not compared: {each}", "")),
         ]
@@ -103,13 +106,21 @@ def table_text(sums: Mapping[str, Sums], seconds: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def command(run: Run, script: Path | None = None) -> str:
+def command(run: Run, script: Path | None = None, trace: Path | None = None) -> str:
     """The command line that repeats a run."""
     words = ["python", "-m", "demos", "simulate", run.scenario, "--seed", str(run.seed)]
-    words += ["--minutes", f"{run.seconds / 60:g}"]
+    words += ["--minutes", _minutes(run.seconds)]
     if script is not None:
         words += ["--script", str(script)]
-    return shlex.join(words)
+    if trace is not None:
+        words += ["--trace", str(trace)]
+    return shell_text(words)
+
+
+def _minutes(seconds: float) -> str:
+    """The shortest number of minutes that is exactly this time: the time decides the faults of a seed."""
+    texts = (f"{seconds / 60:.{digits}g}" for digits in range(6, 18))
+    return next((text for text in texts if float(text) * 60 == seconds), repr(seconds / 60))
 
 
 def _shown(faults: list[str]) -> list[str]:

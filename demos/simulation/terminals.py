@@ -19,6 +19,7 @@ from demos.registry import entry_of, find_program
 from demos.simulation.calls import IsWhole, PartialSends, counted
 from demos.simulation.clock import SimulatedClock
 from demos.simulation.process_context import process_context
+from demos.simulation.program_limits import ProgramLimits
 from demos.simulation.terminal_record import Event, LogLine, TerminalRecord
 from demos.terminal.charts import operations
 from demos.terminal.charts.template import to_bytes
@@ -54,7 +55,8 @@ class Setup:
     connection has received end with a whole message, to count the connections that end inside one. ``exit_codes`` are
     those with which the program may end; any other one breaks an invariant. ``partial_sends`` is the probability that a
     send takes only a part of its bytes. Inside the ``contexts`` the program runs: they replace what this program alone
-    takes from the real world. ``prepare`` gets the terminal before its program is loaded.
+    takes from the real world. ``prepare`` gets the terminal before its program is loaded. ``limits``: what the program
+    may hold; None: what it likes.
     """
 
     program: str
@@ -71,6 +73,7 @@ class Setup:
     partial_sends: float = 0.0
     contexts: Sequence[Callable[[], AbstractContextManager[object]]] = ()
     prepare: Callable[[Terminal], None] | None = None
+    limits: ProgramLimits | None = None
 
 
 class SimulatedTerminal(TerminalRecord):

@@ -12,17 +12,22 @@ from ctypes import sizeof
 from random import Random
 
 from demos.simulation.certificate import simulated_certificate
+from demos.simulation.hostile_peers import client_socket
 from demos.simulation.process_context import process_context
 from demos.simulation.provider.rogue import Prey, Rogue
-from demos.wire.addresses import AddressError, find_address
+from demos.wire.addresses import Address, AddressError, find_address
 from demos.wire.connecting import begin_connect
 from demos.wire.opening import CallFailed, start_winsock
 from winsock import (
     NO_ERROR,
     SO_LINGER,
     SOCK_STREAM,
+    SOCKET_ERROR,
     SOL_SOCKET,
+    WSAEWOULDBLOCK,
+    WSAGetLastError,
     closesocket,
+    connect,
     linger,
     send,
     setsockopt,
@@ -35,7 +40,7 @@ MOST_OPEN = 6
 # Of an intruder, in seconds: the longest pause before a connection, and how long it listens or does not read.
 PAUSE_S = 40.0
 LISTEN_S = 15.0
-SLOW_S = 60.0
+SLOW_S = 90.0
 
 # Messages that no hub expects, and how many of them are sent at once.
 NONSENSE = (
@@ -110,6 +115,8 @@ class Intruder(Rogue):
         pin = simulated_certificate().fingerprint
         super().__init__(Prey(host, port, port, pin, "", "", ""), chance, PAUSE_S)
         self._hello = hello
+        # Whether connections get small receive buffers.
+        self._small = False
 
     def run(self) -> None:
         """Misbehave without end."""
@@ -140,7 +147,16 @@ class Intruder(Rogue):
             websocket.stream.close("")
 
     def _read_nothing(self) -> None:
-        if (websocket := self._open(receive_buffer=1024)) is not None:
+        self._small = True
+        websocket = self._open()
+        self._small = False
+        if websocket is not None:
             websocket.send_text(self._hello, round(running_process().monotonic() * 1000))
             running_process().sleep(SLOW_S)
             websocket.stream.close("")
+
+    def _begin_connect(self, address: Address) -> tuple[int, int]:
+        s = client_socket(address, small=self._small)
+        if connect(s, address, sizeof(address)) == SOCKET_ERROR and WSAGetLastError() != WSAEWOULDBLOCK:
+            return s, WSAGetLastError()
+        return s, NO_ERROR

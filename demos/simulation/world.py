@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from demos.simulation.calls import PartialSends
+from demos.simulation.program_limits import held_values
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from winsock.simulation.dispatch import running_process
 from winsock.simulation.hosts import Host
@@ -20,6 +21,9 @@ class Violation(NamedTuple):
     invariant: str
     text: str
 
+
+# Seconds: how often the values that programs hold are counted.
+COUNTED_S = 30
 
 # Bytes that the sockets of one host hold: a few full buffers.
 MOST_QUEUED = 16 * 1024 * 1024
@@ -101,3 +105,15 @@ class World:
             queued = sum(each.receive_queue + each.send_queue for each in sockets)
             if queued > MOST_QUEUED:
                 yield Violation("memory stays bounded", f"the sockets of {name} hold {queued} bytes")
+
+    def check_programs(self) -> Iterator[Violation]:
+        """No program has more sockets than its limit and, looked at now and then, more values."""
+        for name, terminal in self.terminals.items():
+            limits, module = terminal.setup.limits, terminal.module
+            process = self.hosts[terminal.host.name].process(name)
+            if limits is None or module is None or process is None:
+                continue
+            if (sockets := len(process.files)) > limits.sockets:
+                yield Violation("handles stay bounded", f"{name} has {sockets} sockets, more than {limits.sockets}")
+            if int(self.now) % COUNTED_S == 0 and (values := held_values(module)) > limits.values:
+                yield Violation("memory stays bounded", f"{name} holds {values} values, more than {limits.values}")

@@ -132,11 +132,17 @@ def test_a_file_that_is_not_a_trace_is_one_line(
     assert problem in reported
 
 
-def test_a_folder_and_a_missing_file_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for path in (tmp_path, tmp_path / "missing\x1b[31m.jsonl", tmp_path / "nul\0"):
+def test_a_folder_without_traces_and_a_missing_file_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path, problem in (
+        (tmp_path, "the folder has no file that ends in .jsonl"),
+        (tmp_path / "missing\x1b[31m.jsonl", "cannot be read: "),
+        (tmp_path / "nul\0", "cannot be read: "),
+    ):
         assert main([str(path)]) == 2
         (reported,) = capsys.readouterr().err.splitlines()
-        assert "cannot be read: " in reported
+        assert problem in reported
         assert reported.isprintable()
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from demos.provider.messages import VERSION, Error, FromServer, Hello, Login, Resync
 from demos.provider.protocol import decode_from_server, encode
 from demos.simulation.process_context import process_context
-from demos.wire.addresses import AddressError, find_address
+from demos.wire.addresses import Address, AddressError, find_address
 from demos.wire.channel import Channel, Stream
 from demos.wire.connecting import begin_connect, connect_result
 from demos.wire.opening import CallFailed, start_winsock
@@ -224,7 +224,7 @@ class Rogue:
     def _connect(self, port: int) -> int | None:
         """A connected nonblocking socket, or None."""
         try:
-            s, error = begin_connect(find_address(self._prey.host, port, SOCK_STREAM))
+            s, error = self._begin_connect(find_address(self._prey.host, port, SOCK_STREAM))
         except (AddressError, CallFailed):
             return None
         if error == NO_ERROR:
@@ -233,6 +233,9 @@ class Rogue:
                 return s
         closesocket(s)
         return None
+
+    def _begin_connect(self, address: Address) -> tuple[int, int]:
+        return begin_connect(address)
 
 
 def _answer(text: str) -> FromServer | None:

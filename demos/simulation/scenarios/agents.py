@@ -32,6 +32,7 @@ from demos.simulation.hubs import (
     server_inputs,
 )
 from demos.simulation.inline_worker import InlineWorker, LyingWorker
+from demos.simulation.program_limits import CLIENT, ProgramLimits
 from demos.simulation.records import logged, recorded, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
@@ -61,6 +62,9 @@ MOST_PERIODS = 3
 # An agent calculates two tasks one after another, and a task may have to be given to another one first.
 MOST_WITHOUT_PROGRESS = 2 * TASK_POINTS * AGENT_SECONDS * 2 + LEASE
 
+# The outcomes of the points, each with values of its own.
+SERVER_LIMITS = ProgramLimits(MOST_SOCKETS, values=10_000)
+
 
 class AgentsScenario(HubScenario):
     """See the head of this module."""
@@ -89,12 +93,14 @@ class AgentsScenario(HubScenario):
             **hub, **_files(world, COORDINATOR), "parameters": PARAMETERS, "task_points": TASK_POINTS, "lease": LEASE,
             "check": chance.choice((0, 10, 100)), "database": str(world.hosts[COORDINATOR].disk / "agents.sqlite"),
         }  # fmt: skip
-        world.terminal(COORDINATOR, COORDINATOR, _setup("coordinator", inputs, InlineWorker, OWN_SECONDS))
+        world.terminal(
+            COORDINATOR, COORDINATOR, _setup("coordinator", inputs, InlineWorker, OWN_SECONDS, SERVER_LIMITS)
+        )
         for name in (*AGENTS, LIAR):
             world.host(name)
             follow = {**client_inputs(COORDINATOR, PORT), **_files(world, name), "name": name}
             kind = LyingWorker if name == LIAR else InlineWorker
-            setup = _setup("agent", follow, kind, AGENT_SECONDS)
+            setup = _setup("agent", follow, kind, AGENT_SECONDS, CLIENT)
             # An agent that is distrusted ends with an error.
             world.terminal(name, name, replace(setup, exit_codes=(0, 4)) if name == LIAR else setup)
         self.add_rogues(COORDINATOR, PORT, TO_COORDINATOR.encode(Join(VERSION, INTRUDER, "0" * 64, "0" * 64)))
@@ -115,7 +121,7 @@ class AgentsScenario(HubScenario):
             yield from self._check_reported(optimisation)
             if (done := optimisation.done_points) != self._progress[0]:
                 self._progress = (done, world.now)
-        yield from self.world.check_handles(MOST_SOCKETS)
+        yield from super().check()
 
     def settled(self) -> Iterator[Violation]:
         """See Scenario."""
@@ -187,7 +193,9 @@ class AgentsScenario(HubScenario):
     )
 
 
-def _setup(program: str, inputs: Mapping[str, object], kind: Callable[..., Any], seconds: float) -> Setup:
+def _setup(
+    program: str, inputs: Mapping[str, object], kind: Callable[..., Any], seconds: float, limits: ProgramLimits
+) -> Setup:
     def workers() -> AbstractContextManager[object]:
         return use_workers(partial(kind, seconds=seconds))
 
@@ -198,6 +206,7 @@ def _setup(program: str, inputs: Mapping[str, object], kind: Callable[..., Any],
         timer_ms=PERIOD_MS,
         contexts=(workers,),
         partial_sends=PARTIAL_SENDS,
+        limits=limits,
     )
 
 

@@ -18,6 +18,7 @@ from demos.simulation.broker_copiers import StoredStates
 from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, TIMER_MS, Copier, copier_setup
 from demos.simulation.hubs import PARTIAL_SENDS, certificate_inputs, pin
 from demos.simulation.mqtt_attempt import InlineAttempt
+from demos.simulation.program_limits import CLIENT, ProgramLimits
 from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
@@ -58,16 +59,7 @@ class BrokerScenario(Scenario):
         world, chance = self.world, self.world.random
         for name in (BROKER, PROVIDER, *FACTORS, VISITOR):
             world.host(name)
-        logins = ",".join(f"{name}=the password of {name}" for name in (PROVIDER, *FACTORS))
-        serve = {
-            **certificate_inputs(world, BROKER), "Host": "0.0.0.0", "Port": PORT, "logins": logins,
-            "store": str(world.hosts[BROKER].disk / "retained.json"),
-        }  # fmt: skip
-        world.terminal(
-            BROKER,
-            BROKER,
-            Setup(program=PROGRAM, inputs=serve, speed=0.001, timer_ms=TIMER_MS, partial_sends=PARTIAL_SENDS),
-        )
+        world.terminal(BROKER, BROKER, self._broker())
         publish = {
             "broker": f"mqtts://{BROKER}:{PORT}/{PREFIX}", "broker_login": PROVIDER, "broker_pin": pin(),
             "broker_password_file": self._password(PROVIDER), "Port": -1, "plain_port": -1,
@@ -82,6 +74,7 @@ class BrokerScenario(Scenario):
             contexts=contexts,
             partial_sends=PARTIAL_SENDS,
             timer_ms=TIMER_MS,
+            limits=CLIENT,
         )
         world.terminal(PROVIDER, PROVIDER, setup)
         for name, factor in FACTORS.items():
@@ -92,6 +85,21 @@ class BrokerScenario(Scenario):
             setup = replace(copier_setup(world, follow, factor, name), contexts=contexts)
             world.terminal(name, name, setup)
         world.program(VISITOR, VISITOR, visit, BROKER, PORT)
+
+    def _broker(self) -> Setup:
+        logins = ",".join(f"{name}=the password of {name}" for name in (PROVIDER, *FACTORS))
+        serve = {
+            **certificate_inputs(self.world, BROKER), "Host": "0.0.0.0", "Port": PORT, "logins": logins,
+            "store": str(self.world.hosts[BROKER].disk / "retained.json"),
+        }  # fmt: skip
+        return Setup(
+            program=PROGRAM,
+            inputs=serve,
+            speed=0.001,
+            timer_ms=TIMER_MS,
+            partial_sends=PARTIAL_SENDS,
+            limits=ProgramLimits(MOST_SOCKETS, CLIENT.values),
+        )
 
     def targets(self) -> Targets:
         """See Scenario."""

@@ -20,7 +20,9 @@ from demos.simulation.hubs import (
     client_inputs,
     hub_paths,
     server_inputs,
+    unread_path,
 )
+from demos.simulation.program_limits import CLIENT, ProgramLimits
 from demos.simulation.records import recorded, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
@@ -41,6 +43,9 @@ KEEP = 10
 PERIOD_MS = 2000
 MOST_PERIODS = 3
 
+# The rows that the server keeps, and some values for each connection.
+SERVER_LIMITS = ProgramLimits(MOST_SOCKETS, values=400)
+
 
 class IndicatorScenario(HubScenario):
     """See the head of this module."""
@@ -58,14 +63,14 @@ class IndicatorScenario(HubScenario):
         world = self.world
         world.host(SERVER)
         inputs = {**server_inputs(world, SERVER, PORT), "indicators": INDICATORS, "keep": KEEP}
-        world.terminal(SERVER, SERVER, self._setup("indicator_server", inputs, SPEED))
+        world.terminal(SERVER, SERVER, self._setup("indicator_server", inputs, SPEED, SERVER_LIMITS))
         for name in CLIENTS:
             world.host(name)
             follow = {**client_inputs(SERVER, PORT), "keep": KEEP}
-            world.terminal(name, name, self._setup("indicator_client", follow, 0.05))
+            world.terminal(name, name, self._setup("indicator_client", follow, 0.05, CLIENT))
         self.add_rogues(SERVER, PORT, FROM_CLIENT.encode(ClientHello(VERSION, INTRUDER)))
 
-    def _setup(self, program: str, inputs: dict[str, object], speed: float) -> Setup:
+    def _setup(self, program: str, inputs: dict[str, object], speed: float, limits: ProgramLimits) -> Setup:
         seed = self.world.seed
         return Setup(
             program=program,
@@ -75,6 +80,7 @@ class IndicatorScenario(HubScenario):
             period=PERIOD_M1,
             timer_ms=PERIOD_MS,
             partial_sends=PARTIAL_SENDS,
+            limits=limits,
         )
 
     def targets(self) -> Targets:
@@ -92,7 +98,7 @@ class IndicatorScenario(HubScenario):
             self._note_restart(name, follower)
             if feed is not None and follower.stream == feed.stream:
                 yield from _different_rows(name, follower, feed)
-        yield from self.world.check_handles(MOST_SOCKETS)
+        yield from super().check()
 
     def settled(self) -> Iterator[Violation]:
         """See Scenario."""
@@ -123,6 +129,7 @@ class IndicatorScenario(HubScenario):
 
     paths: ClassVar = (
         *hub_paths(SERVER, CLIENTS),
+        unread_path(SERVER),
         RecoveryPath(
             "a client gets rows that it has missed", lambda world: world.terminals[SERVER].counts["began anew"] > 0
         ),

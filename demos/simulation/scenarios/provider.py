@@ -27,6 +27,7 @@ from demos.provider.users import UserStore
 from demos.simulation.certificate import simulated_certificate
 from demos.simulation.order_kills import OrderKills
 from demos.simulation.process_context import CHEAP_PASSWORDS
+from demos.simulation.program_limits import CLIENT, ProgramLimits
 from demos.simulation.provider.copied_positions import Deals, account_copier, check_position
 from demos.simulation.provider.followed_states import BannedLogin, FollowedStates, RefusedLogins, RevokedLogin
 from demos.simulation.provider.operator_plan import TOKEN_NAME, OperatorPlan, plan_steps
@@ -69,6 +70,8 @@ SPEED = 0.2
 # Of one host: the listeners, the wake-up sockets, the copiers' connections, and the rogue's.
 MOST_SOCKETS = 120
 MOST_CONNECTIONS = 60
+# The dashboard's histories have most of the provider's values.
+MOST_VALUES = 10_000
 
 # How far the provider's clock may be set back, in nanoseconds.
 LARGEST_STEP_BACK = -30 * SECOND
@@ -162,6 +165,7 @@ class ProviderScenario(Scenario):
             speed=SPEED,
             commands=[(chance.uniform(5, world.seconds * 0.6), "buy 0.05") for _ in range(3)],
             partial_sends=chance.choice(PARTIAL_SENDS),
+            limits=ProgramLimits(MOST_SOCKETS, MOST_VALUES),
         )
         world.terminal(PROVIDER, PROVIDER, setup)
 
@@ -197,7 +201,7 @@ class ProviderScenario(Scenario):
 
     def _copier(self, inputs: dict[str, object]) -> Setup:
         limits = {"maxorders": 0, "maxlots": 0.0, "maxtotal": 0.0}
-        return Setup(program="copier", inputs={**inputs, **limits}, market=self.world.seed, speed=SPEED)
+        return Setup(program="copier", inputs={**inputs, **limits}, market=self.world.seed, speed=SPEED, limits=CLIENT)
 
     # ---- the faults
 

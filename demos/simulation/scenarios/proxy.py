@@ -25,6 +25,7 @@ from demos.simulation.certificate import simulated_certificate
 from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, TIMER_MS, Copier, copier_setup
 from demos.simulation.hubs import PARTIAL_SENDS, SILENCE, VISITOR, certificate_inputs, pin
 from demos.simulation.process_context import CHEAP_PASSWORDS
+from demos.simulation.program_limits import ProgramLimits
 from demos.simulation.provider.rogue import Prey
 from demos.simulation.provider.watcher import ForwardedStates, Watcher
 from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
@@ -44,6 +45,8 @@ LEVELS = 3
 LONGEST_PAUSE = max(60, LONGEST_WAIT_MS // 1000)
 
 MOST_SOCKETS = 60
+# The dashboard's histories have most of the values.
+SERVER = ProgramLimits(MOST_SOCKETS, values=10_000)
 
 # How often a login desk looks for changes of the users: less often than usual, to save time.
 STEP_MS = 1000
@@ -78,6 +81,7 @@ class ProxyScenario(Scenario):
             contexts=contexts,
             partial_sends=PARTIAL_SENDS,
             timer_ms=TIMER_MS,
+            limits=SERVER,
         )
         world.terminal(PROVIDER, PROVIDER, setup)
         for name, server in SERVERS.items():
@@ -90,6 +94,7 @@ class ProxyScenario(Scenario):
                 contexts=contexts,
                 partial_sends=PARTIAL_SENDS,
                 timer_ms=TIMER_MS,
+                limits=SERVER,
             )
             world.terminal(name, name, setup)
         for name, factor in FACTORS.items():

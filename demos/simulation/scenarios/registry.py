@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from demos.simulation.scenario import Scenario
-from demos.terminal.interfaces import ProgramError
+from winsock.simulation.errors import SimulationError
 
 
 class Entry(NamedTuple):
@@ -38,12 +38,12 @@ SCENARIOS = {
 def find_scenario(name: str) -> type[Scenario]:
     """The class of a scenario, by its name or by the .py file that contains it.
 
-    Errors: ProgramError when there is no such scenario; any exception that the file raises while it is loaded.
+    Errors: SimulationError when there is no such scenario; any exception that the file raises while it is loaded.
     """
     if name.endswith(".py"):
         return _scenario_of(Path(name))
     if name not in SCENARIOS:
-        raise ProgramError(f"no scenario {name!r}: use {', '.join(SCENARIOS)}, or a .py file")
+        raise SimulationError(f"no scenario {name!r}: use {', '.join(SCENARIOS)}, or a .py file")
     module = importlib.import_module(f"demos.simulation.scenarios.{name}")
     scenario: type[Scenario] = getattr(module, SCENARIOS[name].scenario)
     return scenario
@@ -51,7 +51,7 @@ def find_scenario(name: str) -> type[Scenario]:
 
 def _scenario_of(path: Path) -> type[Scenario]:
     if not path.is_file():
-        raise ProgramError(f"{path}: there is no such file")
+        raise SimulationError(f"{path}: there is no such file")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -60,4 +60,4 @@ def _scenario_of(path: Path) -> type[Scenario]:
     for value in vars(module).values():
         if isinstance(value, type) and issubclass(value, Scenario) and value.__module__ == module.__name__:
             return value
-    raise ProgramError(f"{path} has no subclass of demos.simulation.scenario.Scenario")
+    raise SimulationError(f"{path} has no subclass of demos.simulation.scenario.Scenario")

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from demos.ideas.sentiment.protocol import CLIENT, VERSION, ClientHello, Volume
 from demos.ideas.sentiment.tally import is_total_of, sum_of
+from demos.simulation import program_limits
 from demos.simulation.hubs import (
     INTRUDER,
     LONGEST_WAIT,
@@ -26,6 +27,7 @@ from demos.simulation.hubs import (
     client_inputs,
     hub_paths,
     server_inputs,
+    unread_path,
 )
 from demos.simulation.records import logged, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Targets, Violation
@@ -63,6 +65,9 @@ MOST_ROUNDS = 5
 # A client that is connected sends changed volumes at its next event.
 SENT_WITHIN = MOST_PERIODS * PERIOD
 
+# The server remembers the published volumes of each participant, up to 5,000 different ones.
+SERVER_LIMITS = program_limits.ProgramLimits(MOST_SOCKETS, values=10_000)
+
 
 class SentimentScenario(HubScenario):
     """See the head of this module."""
@@ -87,14 +92,16 @@ class SentimentScenario(HubScenario):
             **server_inputs(world, SERVER, PORT), "interval": INTERVAL, "silence": MEMBER_SILENCE,
             "least_clients": LEAST,
         }  # fmt: skip
-        world.terminal(SERVER, SERVER, _setup("sentiment_server", inputs, world.seed, 0.001))
+        world.terminal(SERVER, SERVER, _setup("sentiment_server", inputs, world.seed, 0.001, SERVER_LIMITS))
         for name in CLIENTS:
             world.host(name)
         for number, name in enumerate(TRADERS):
             host = world.hosts[host_of(name)]
             trade = {"strategy": chance.choice((1, 2, 4)) + number, "pause": str(host.disk / "pause")}
             follow = {**client_inputs(SERVER, PORT), **trade}
-            world.terminal(name, host.name, _setup("sentiment_client", follow, world.seed + number, 0.2))
+            world.terminal(
+                name, host.name, _setup("sentiment_client", follow, world.seed + number, 0.2, program_limits.CLIENT)
+            )
         self.add_rogues(SERVER, PORT, CLIENT.encode(ClientHello(VERSION, INTRUDER)))
 
     def targets(self) -> Targets:
@@ -109,7 +116,7 @@ class SentimentScenario(HubScenario):
         yield from self._contributions.check(terminals[SERVER].starts, room_of(self.world))
         for name, totals in self._totals.items():
             yield from totals.check(terminals[name], self._published)
-        yield from self.world.check_handles(MOST_SOCKETS)
+        yield from super().check()
 
     def settled(self) -> Iterator[Violation]:
         """See Scenario."""
@@ -135,6 +142,7 @@ class SentimentScenario(HubScenario):
 
     paths: ClassVar = (
         *hub_paths(SERVER, CLIENTS),
+        unread_path(SERVER),
         RecoveryPath("a total is withdrawn", lambda world: _withdrawn(world)),
         RecoveryPath("a silent client does not count", lambda world: _uncounted(world)),
         RecoveryPath("a client shows no total", lambda world: logged(_clients(world), "no total is published")),
@@ -259,10 +267,12 @@ class Finale:
         return sum_of([volume_of(self._world.terminals[name].position(SYMBOL)) for name in TRADERS])
 
 
-def _setup(program: str, inputs: dict[str, object], market: int, speed: float) -> Setup:
+def _setup(
+    program: str, inputs: dict[str, object], market: int, speed: float, limits: program_limits.ProgramLimits
+) -> Setup:
     return Setup(
         program=program, inputs=inputs, market=market, speed=speed, timer_ms=round(PERIOD * 1000),
-        partial_sends=PARTIAL_SENDS,
+        partial_sends=PARTIAL_SENDS, limits=limits,
     )  # fmt: skip
 
 

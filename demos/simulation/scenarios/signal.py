@@ -18,6 +18,7 @@ from demos.signal.protocol import parse_lots
 from demos.simulation.connects import Connects
 from demos.simulation.directed import freeze, in_order, resets_on_a_bad_line
 from demos.simulation.hostile_peers import HostilePeer, UnreadOutput, small_send_buffers
+from demos.simulation.program_limits import CLIENT, ProgramLimits
 from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.send_kills import SendKills
@@ -51,6 +52,9 @@ SEND_KILLS = (0.0, 0.05)
 # A provider has its listening socket, the copiers' connections and those of the hostile peer, and each of them again
 # that it has not found to be dead yet.
 MOST_SOCKETS = 45
+
+# In the containers of the provider: some for each connection, of which there are fewer than 25 at almost any time.
+MOST_VALUES = 120
 
 # The provider closes a client that reads nothing after its limit, at a timer event. The limit counts from the first
 # message that does not fit.
@@ -103,6 +107,7 @@ class SignalScenario(Scenario):
             speed=1.0,
             partial_sends=partial,
             prepare=prepare,
+            limits=ProgramLimits(MOST_SOCKETS, MOST_VALUES),
         )
         world.terminal(PROVIDER, PROVIDER, setup)
         self.add_hostile_peer()
@@ -128,6 +133,7 @@ class SignalScenario(Scenario):
             speed=0.5,
             is_whole=ends_with_a_message,
             prepare=self._connects[name].prepare,
+            limits=CLIENT,
         )
 
     def targets(self) -> Targets:

@@ -22,6 +22,7 @@ from demos.simulation.calls import END_INSIDE_MESSAGE
 from demos.simulation.connects import Connects
 from demos.simulation.directed import in_order, resets_on_a_bad_line
 from demos.simulation.hostile_peers import HostilePeer, UnreadOutput, small_send_buffers
+from demos.simulation.program_limits import CLIENT, ProgramLimits
 from demos.simulation.records import counted, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminal_record import Event
@@ -54,6 +55,9 @@ PARTIAL_SENDS = (0.0, 0.1, 0.5)
 
 # The connections of the clients and of the hostile peer, and each of them again that was not found to be dead yet.
 MOST_SOCKETS = 60
+
+# Some for each connection, in the containers of the server.
+MOST_VALUES = 600
 
 # What a client of the server sends first: nothing, the greeting of a follower, or an HTTP request.
 OPENINGS = (b"", HELLO, b"GET / HTTP/1.1\r\nHost: server\r\n\r\n")
@@ -108,6 +112,7 @@ class TemplateScenario(Scenario):
             speed=0.1,
             timer_ms=TIMER_MS,
             partial_sends=chance.choice(PARTIAL_SENDS),
+            limits=ProgramLimits(MOST_SOCKETS, MOST_VALUES),
             prepare=small_send_buffers(self.world.hosts[SERVER], self.world.hosts[HOSTILE]),
         )
 
@@ -231,4 +236,5 @@ def _client(inputs: dict[str, object], connects: Connects) -> Setup:
         is_whole=is_whole if inputs.get("follow") else None,
         exit_codes=(0, 3),
         prepare=connects.prepare,
+        limits=CLIENT,
     )

@@ -18,6 +18,7 @@ from demos.collector.sender import MAX_RETRY_MS as LONGEST_SENDER_WAIT_MS
 from demos.collector.store import TickStore
 from demos.simulation.calls import DATAGRAMS_RECEIVED, DATAGRAMS_SENT
 from demos.simulation.datagrams import Datagrams, HostileSender, StoredTick, expected_ticks
+from demos.simulation.program_limits import CLIENT, ProgramLimits
 from demos.simulation.records import logged, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
@@ -39,6 +40,9 @@ LAST_S = 5.0
 ARRIVES_S = 3
 
 MOST_SOCKETS = 10
+
+# The collector knows up to 16,384 runs of the hostile peer, in three containers.
+MOST_VALUES = 100_000
 
 
 class TicksScenario(Scenario):
@@ -64,7 +68,14 @@ class TicksScenario(Scenario):
         self.world.program(HOSTILE, HOSTILE, hostile.run)
         inputs = {"Host": "0.0.0.0", "Port": PORT, "database": str(self._database)}
         keep = self._datagrams.record_received
-        setup = Setup(program="tick_collector", inputs=inputs, speed=0.001, timer_ms=PERIOD_MS, prepare=keep)
+        setup = Setup(
+            program="tick_collector",
+            inputs=inputs,
+            speed=0.001,
+            timer_ms=PERIOD_MS,
+            prepare=keep,
+            limits=ProgramLimits(MOST_SOCKETS, MOST_VALUES),
+        )
         self.world.terminal(COLLECTOR, COLLECTOR, setup)
         for number, name in enumerate(SENDERS):
             send = {"Host": COLLECTOR, "Port": PORT, "sequence": True}
@@ -77,6 +88,7 @@ class TicksScenario(Scenario):
                 speed=speed,
                 end=end,
                 prepare=self._datagrams.record_sent,
+                limits=CLIENT,
             )
             self.world.terminal(name, name, setup)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
 
 from demos.__main__ import main
-from demos.simulation import command, progress
+from demos.simulation import command, progress, report
 from demos.simulation.runs import Outcome, Run
 from demos.simulation.sweep import Sums
 from winsock.command_line import INTERRUPTED
@@ -69,6 +70,8 @@ def test_a_trace_can_be_drawn(tmp_path: Path) -> None:
         (("ticks", "--seeds", "signal=1-2"), "--seeds has no seeds for ticks"),
         (("ticks", "--minutes", "0"), "'0' is not a number above 0"),
         (("ticks", "--hours", "nan"), "'nan' is not a number above 0"),
+        (("ticks", "--hours", "1e300"), "at most 10,000 hours can be simulated"),
+        (("all", "--seeds", "agents=1-2"), "--seeds has no seeds for broker"),
     ],
 )
 def test_options_that_cannot_be_used_are_reported_with_exit_code_2(
@@ -80,6 +83,16 @@ def test_options_that_cannot_be_used_are_reported_with_exit_code_2(
         code = int(end.code or 0)
     assert code == 2
     assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_file_without_a_scenario_is_reported_in_one_line(
+    processes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "empty.py"
+    file.write_text("", encoding="utf-8")
+    assert run(file, "--seeds", "1-2", "--processes", processes, *SHORT) == 2
+    assert capsys.readouterr().err.endswith("empty.py has no subclass of demos.simulation.scenario.Scenario\n")
 
 
 def test_the_line_about_an_unknown_scenario_fits_into_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,8 +173,20 @@ def failing(run: Run) -> Outcome:
     )
 
 
-def test_an_interrupted_sweep_shows_and_writes_what_it_has_found(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("end", "code", "text"),
+    [
+        (KeyboardInterrupt, INTERRUPTED, "\npython -m demos: interrupted\n"),
+        (BrokenProcessPool, 1, "a process of the sweep was ended from outside; if memory is short, use fewer"),
+    ],
+)
+def test_a_sweep_that_ends_early_shows_and_writes_what_it_has_found(
+    end: type[BaseException],
+    code: int,
+    text: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def interrupted(scenario: str, seeds: range, seconds: float, processes: int, show: object) -> Sums:
         sums = Sums()
@@ -169,18 +194,44 @@ def test_an_interrupted_sweep_shows_and_writes_what_it_has_found(
             sums.take(failing(Run(scenario=scenario, seed=seed, seconds=seconds)))
             assert callable(show)
             show(sums)
-        raise KeyboardInterrupt
+        raise end
 
     monkeypatch.setattr(command, "sweep", interrupted)
     monkeypatch.setattr(progress, "PAUSE", 0.0)
     table = tmp_path / "table.md"
-    assert run("ticks", "--seeds", "4-9", "--table", table) == INTERRUPTED
+    assert run("ticks", "--seeds", "4-9", "--table", table) == code
     output = capsys.readouterr()
-    assert output.err.endswith("\npython -m demos: interrupted\n")
+    assert text in output.err
     assert "interrupted after 3 of 6 seeds" in output.out
     assert "seed 5: ticks arrive again: 1 of 2 ticks are missing" in output.out
     assert "| 4, 5, 6 |" in table.read_text(encoding="utf-8")
     assert "failing: 4, 5, 6;" in output.err
+
+
+def test_a_sweep_names_its_failing_seeds_and_writes_its_table_before_it_shrinks_their_scripts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failed(scenario: str, seeds: range, seconds: float, processes: int, show: object) -> Sums:
+        sums = Sums()
+        for seed in seeds:
+            sums.take(failing(Run(scenario=scenario, seed=seed, seconds=seconds)))
+        return sums
+
+    def interrupted(outcome: Outcome, budget: int, show: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "sweep", failed)
+    monkeypatch.setattr(command, "explain", interrupted)
+    table = tmp_path / "table.md"
+    assert run("ticks", "--seeds", "4-6", "--table", table) == INTERRUPTED
+    assert "result: 3 of 3 seeds break an invariant: 4, 5, 6\n" in capsys.readouterr().out
+    assert "| 4, 5, 6 |" in table.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("seconds", [600.0, 24 * 3600.0, 187.407402, 1199.988, 3600 / 7])
+def test_the_command_that_repeats_a_run_has_its_exact_time(seconds: float) -> None:
+    words = report.command(Run(scenario="ticks", seed=1, seconds=seconds)).split()
+    assert float(words[words.index("--minutes") + 1]) * 60 == pytest.approx(seconds, rel=1e-15)
 
 
 def test_a_long_run_shows_its_progress(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

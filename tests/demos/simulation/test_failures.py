@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from trace_kit import python
 
+from demos.launcher.study_options import shell_text
 from demos.simulation import failures
 from demos.simulation.failures import Failure, explain, write_failure
 from demos.simulation.report import command, failure_text, run_text
@@ -43,9 +44,10 @@ def test_the_script_is_shrunk_to_the_faults_that_break_the_invariant(failure: Fa
 
 
 def test_the_shown_command_repeats_the_failure(failure: Failure, tmp_path: Path) -> None:
-    shown = shlex.split(command(failure.short.run, write_failure(failure, tmp_path)))
-    assert shown[:4] == ["python", "-m", "demos", "simulate"]
-    arguments = [sys.executable, *shown[1:]]
+    shown = command(failure.short.run, write_failure(failure, tmp_path))
+    assert shown.startswith("python -m demos simulate ")
+    line = shown.replace("python", shell_text([sys.executable]), 1)
+    arguments = line if sys.platform == "win32" else shlex.split(line)
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 1, done.stderr
     invariant, text = failure.short.violation or ("", "")
@@ -58,7 +60,7 @@ def test_the_shown_command_draws_the_failure(failure: Failure, tmp_path: Path) -
     simulation, picture = (shlex.split(line) for line in shown[at + 1 : at + 3])
     simulate(failure.short.run, folder=tmp_path / simulation[simulation.index("--trace") + 1])
     python(*picture[1:], cwd=tmp_path, check=True)
-    assert "<title>" in (tmp_path / "talk.html").read_text(encoding="utf-8")
+    assert "<title>" in (tmp_path / "signal-1.html").read_text(encoding="utf-8")
 
 
 def test_the_first_divergence_from_a_run_without_the_fault_is_shown(failure: Failure) -> None:

@@ -40,7 +40,7 @@ class Mutant({base}):
     def build(self):
         super().build()
         for terminal in self.world.terminals.values():
-            terminal.setup = replace(terminal.setup, contexts=(mutant,))
+            terminal.setup = replace(terminal.setup, contexts=(*terminal.setup.contexts, mutant))
 """
 
 STORE = """
@@ -175,6 +175,49 @@ def test_a_plain_port_that_a_hostile_peer_can_harm_is_found(
     assert broken(tmp_path, code, "signal", "SignalScenario", "PlainServer", name) == {invariant}
 
 
+LEAK = """
+from demos.copier import transport
+
+def mutated(s):
+    return 0
+"""
+
+KEPT_MESSAGES = """
+from demos.copier.plain_messages import PlainMessages
+
+original = PlainMessages.CheckMessage
+
+def mutated(self, *args):
+    self.kept = [*getattr(self, "kept", ()), args]
+    original(self, *args)
+"""
+
+KEPT_CLIENTS = """
+from demos.provider.plain import PlainServer
+
+original = PlainServer._close
+
+def mutated(self, client):
+    self.gone = [*getattr(self, "gone", ()), client]
+    original(self, client)
+"""
+
+
+@pytest.mark.parametrize(("scenario", "base"), [("proxy", "ProxyScenario"), ("sentiment", "SentimentScenario")])
+def test_a_client_that_does_not_close_the_socket_of_a_failed_connect_is_found(
+    scenario: str, base: str, tmp_path: Path
+) -> None:
+    assert broken(tmp_path, LEAK, scenario, base, "transport", "closesocket") == {"handles stay bounded"}
+
+
+@pytest.mark.parametrize(
+    ("code", "owner", "name"),
+    [(KEPT_MESSAGES, "PlainMessages", "CheckMessage"), (KEPT_CLIENTS, "PlainServer", "_close")],
+)
+def test_a_program_that_forgets_nothing_is_found(code: str, owner: str, name: str, tmp_path: Path) -> None:
+    assert broken(tmp_path, code, "signal", "SignalScenario", owner, name) == {"memory stays bounded"}
+
+
 STARVING_SERVER = """
 from demos.chartfeed import serving
 
@@ -210,6 +253,37 @@ def test_a_chart_server_that_a_hostile_peer_can_harm_is_found(
     code: str, name: str, invariant: str, tmp_path: Path
 ) -> None:
     assert broken(tmp_path, code, "template", "TemplateScenario", "serving", name) == {invariant}
+
+
+STARVING_HUB = """
+from demos.ideas.hub import Hub
+
+original = Hub._pump
+
+def mutated(self, client, now):
+    if not any(each.stream.unsent for each in self._clients.values() if each is not client):
+        original(self, client, now)
+"""
+
+NO_STALL_IN_HUB = """
+from demos.wire.channel import Channel
+
+def mutated(self, now):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "owner", "name", "invariant"),
+    [
+        (STARVING_HUB, "Hub", "_pump", "the values agree"),
+        (NO_STALL_IN_HUB, "Channel", "check", "a peer that does not read is dropped"),
+    ],
+)
+def test_a_hub_that_a_hostile_peer_can_harm_is_found(
+    code: str, owner: str, name: str, invariant: str, tmp_path: Path
+) -> None:
+    assert broken(tmp_path, code, "indicator", "IndicatorScenario", owner, name) == {invariant}
 
 
 FEW_READS = """
