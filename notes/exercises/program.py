@@ -70,6 +70,8 @@ class Program:
 
     def turn(self, patience: float) -> list[str]:
         """Start the program's next timer event, or continue the one that has not ended; the lines that it prints."""
+        if self.ended:
+            return []
         if not self.busy:
             self.event += 1
             assert self._process.stdin is not None
