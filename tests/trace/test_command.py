@@ -329,7 +329,9 @@ def test_a_program_continues_after_a_failed_write_of_the_trace(
     os.close(opened)
     assert tracing.calls.htons(1) == 256
     assert tracing.calls.htons(2) == 512
-    assert capsys.readouterr().err == "winsock.trace: the trace ends because a write failed: Bad file descriptor\n"
+    (line,) = capsys.readouterr().err.splitlines()
+    # The reason is the system's text for a closed descriptor.
+    assert re.match("winsock.trace: the trace ends because a write failed: [A-Z]", line)
 
 
 def _descriptors() -> list[int]:
