@@ -104,8 +104,12 @@ closesocket(tick), closesocket(client), WSACleanup()
 @pytest.fixture(scope="session")
 def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the traces of a server and a client that communicated with each other."""
-    folder = tmp_path_factory.mktemp("talk")
-    (folder / "server.py").write_text(SERVER, encoding="ascii")
+    return recorded_talk(tmp_path_factory.mktemp("talk"), SERVER)
+
+
+def recorded_talk(folder: Path, server_text: str) -> Path:
+    """The folder, with the traces of a server with this text and of the client, which run in processes of their own."""
+    (folder / "server.py").write_text(server_text, encoding="ascii")
     (folder / "client.py").write_text(CLIENT, encoding="ascii")
     command = [sys.executable, "-m", "winsock.trace", "-o", str(folder / "server.jsonl"), str(folder / "server.py")]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)

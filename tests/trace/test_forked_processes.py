@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from trace_kit import CLIENT, ROOT, SERVER, python
+from trace_kit import SERVER, recorded_talk
 from trace_story import A, B, Story
 
 from winsock.trace.timeline import Timeline, timeline
@@ -99,20 +97,7 @@ def test_a_connect_to_a_forked_process_that_accepts_is_below_listen() -> None:
 def test_a_real_server_that_forks_has_its_arrows_in_order(tmp_path: Path) -> None:
     before, after = SERVER.split("buf = bytearray(512)\n")
     forked = "import os\nchild = os.fork()\nif child: closesocket(client), os._exit(os.waitpid(child, 0)[1])\n"
-    (tmp_path / "server.py").write_text(f"{before}{forked}buf = bytearray(512)\n{after}", encoding="ascii")
-    (tmp_path / "client.py").write_text(CLIENT, encoding="ascii")
-    command = [sys.executable, "-m", "winsock.trace", "-o", str(tmp_path / "server.jsonl"), str(tmp_path / "server.py")]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        port = server.stdout.readline().strip()
-        python("-m", "winsock.trace", "-o", "client.jsonl", "client.py", port, cwd=tmp_path, check=True)
-        assert server.wait(60) == 0
-    finally:
-        server.kill()
-        server.wait()
-        assert server.stdout is not None
-        server.stdout.close()
+    recorded_talk(tmp_path, f"{before}{forked}buf = bytearray(512)\n{after}")
     lanes = [*read_lanes(tmp_path / "server.jsonl"), *read_lanes(tmp_path / "client.jsonl")]
     assert [lane.is_child for lane in lanes] == [False, True, False]
     found = timeline(lanes)
