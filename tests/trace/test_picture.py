@@ -573,3 +573,8 @@ def test_a_lane_has_the_name_of_its_program(argv: list[str], name: str) -> None:
 
 def test_a_lane_has_the_backend_of_its_program(talk: Path) -> None:
     assert read_lanes(talk / "server.jsonl")[0].backend == winsock.BACKEND
+
+
+def test_a_lane_gets_no_number_that_another_lane_has_in_its_name() -> None:
+    names = [lane.name for lane in Story("client 2", "client", "client").draw().lanes]
+    assert names == ["client 2", "client", "client 3"]

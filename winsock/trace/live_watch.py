@@ -21,7 +21,7 @@ from .live_files import FollowedFile, Program
 from .live_programs import StartedProgram
 from .live_rows import Row, Rows
 from .sinks import CLOCK
-from .timeline import SAME_CLOCK, event_of
+from .timeline import SAME_CLOCK, distinct, event_of
 
 __all__ = ["Watch"]
 
@@ -98,7 +98,9 @@ class Watch:
                 if file.poll():
                     changed = True
                     self.rows.remove([program for program in before if program not in file.programs])
-                    self._name([program for program in file.programs if program not in before])
+                    new = [program for program in file.programs if program not in before]
+                    taken = [program.lane.name for program in self.programs if program not in new]
+                    distinct([program.lane for program in new], taken)
                 started = self._programs.get(file)
                 if started:
                     changed = self._poll_started(file, started) or changed
@@ -106,16 +108,6 @@ class Watch:
                 self.version += 1
                 self._changed = time.monotonic()
             return changed
-
-    def _name(self, new: list[Program]) -> None:
-        """Append a number to the names of programs that have the name of another one."""
-        names = {program.lane.name for program in self.programs if program not in new}
-        for program in new:
-            name, number = program.lane.name, 1
-            while program.lane.name in names:
-                number += 1
-                program.lane.name = f"{name} {number}"
-            names.add(program.lane.name)
 
     def _waits_longer(self) -> bool:
         """Whether the page has to show once more how long a call waits."""

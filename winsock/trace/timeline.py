@@ -30,13 +30,15 @@ class Timeline(NamedTuple):
     wall: int  # the time of day at time 0 of the clock, in nanoseconds since 1970
 
 
-def distinct(lanes: list[Lane]) -> None:
-    """Append a number to the names of lanes that have the same name."""
-    seen: dict[str, int] = {}
+def distinct(lanes: Iterable[Lane], taken: Iterable[str] = ()) -> None:
+    """Append a number to the names of lanes that have the name of an earlier lane, or a name that is taken."""
+    names = set(taken)
     for lane in lanes:
-        seen[lane.name] = seen.get(lane.name, 0) + 1
-        if seen[lane.name] > 1:
-            lane.name = f"{lane.name} {seen[lane.name]}"
+        name, number = lane.name, 1
+        while lane.name in names:
+            number += 1
+            lane.name = f"{name} {number}"
+        names.add(lane.name)
 
 
 def timeline(lanes: Iterable[Lane], fold: bool = True, unfinished: bool = False) -> Timeline:
