@@ -77,7 +77,8 @@ def installation_command(purpose: str) -> list[str]:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """A source distribution of this checkout, and the wheel that the command of notes/install.md builds from it."""
-    pytest.importorskip("build", reason="the extra `test` brings `build`, which makes the source distribution")
+    # In a checkout with a folder build/, that folder is the package where the library is not installed.
+    pytest.importorskip("build.__main__", reason="the extra `test` brings `build`, which makes the source distribution")
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("out")
     kept = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd", "_libc.c")
     for folder in ("winsock", "compat", "demos", "notes"):
