@@ -10,11 +10,14 @@ import threading
 
 import pytest
 from simulation_kit import sleep
+from winsock_kit import LIMIT_SECONDS
 
 from winsock.simulation import scheduler as scheduler_module
 from winsock.simulation.errors import SimulationError
+from winsock.simulation.interrupts import Interrupts
 from winsock.simulation.network import Network
 from winsock.simulation.scheduler import Scheduler
+from winsock.simulation.stuck_threads import raise_killed_in
 
 
 def interrupt() -> None:
@@ -98,7 +101,26 @@ def test_a_second_interrupt_ends_the_run_although_a_process_never_waits() -> Non
         other.join()
         scheduler.close()
     assert task.thread is not None
-    task.thread.join()
+    task.thread.join(LIMIT_SECONDS)
+    assert not task.thread.is_alive()
+
+
+def test_a_third_interrupt_does_not_interrupt_the_end_of_the_run() -> None:
+    ended = []
+
+    def give_up() -> None:
+        signal.raise_signal(signal.SIGINT)
+        ended.append("the run")
+
+    def interrupted_twice() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        Interrupts(give_up).deferred(interrupted_twice)
+    assert ended == ["the run"]
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_one_interrupt_ends_the_run_although_a_process_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,11 +131,19 @@ def test_one_interrupt_ends_the_run_although_a_process_never_waits(monkeypatch: 
         while True:
             pass
 
+    def raise_after_an_interrupt(ident: int, ended: threading.Lock) -> None:
+        signal.raise_signal(signal.SIGINT)
+        raise_killed_in(ident, ended)
+
+    monkeypatch.setattr(scheduler_module, "raise_killed_in", raise_after_an_interrupt)
     scheduler = Scheduler(random.Random(1))
-    scheduler.start("spin", spin)
+    task = scheduler.start("spin", spin)
     with pytest.raises(KeyboardInterrupt):
         scheduler.wait(None, lambda: "waits")
     scheduler.close()
+    assert task.thread is not None
+    task.thread.join(LIMIT_SECONDS)
+    assert not task.thread.is_alive()
 
 
 def test_after_an_interrupt_of_a_process_that_never_waits_each_wait_of_the_test_is_an_error(

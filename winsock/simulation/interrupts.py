@@ -3,7 +3,8 @@
 A signal handler that raises there would let the main thread go on while another thread has the turn, or in the middle
 of a change of the scheduler's lists. So the handlers are deferred: meanwhile a signal only sets a flag. The scheduler
 then gives the main thread the next turn, and the test's own handler is called there. The next signal ends the wait at
-once: it calls the handler although another thread has the turn.
+once: it calls the handler although another thread has the turn. Later signals are deferred again: they must not
+interrupt the end.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Interrupts:
     def __init__(self, give_up: Callable[[], None]) -> None:
         """`give_up` is called before a handler that runs although another thread has the turn."""
         self._give_up = give_up
+        self._gave_up = False
         self.arrived: list[tuple[int, FrameType | None]] = []
 
     def deferred(self, wait: Callable[[], None]) -> None:
@@ -37,12 +39,15 @@ class Interrupts:
             wait()
             return
         handlers: dict[int, Any] = {}
+        arrived: list[tuple[int, FrameType | None]] = []
+        self.arrived = arrived
 
         def arrive(number: int, frame: FrameType | None) -> None:
-            self.arrived.append((number, frame))
-            if len(self.arrived) > 1:
-                self._give_up()
+            if arrived and not self._gave_up:
+                self.give_up()
                 handlers[number](number, frame)
+            else:
+                arrived.append((number, frame))
 
         try:
             for number in _NUMBERS:
@@ -52,8 +57,14 @@ class Interrupts:
                     signal.signal(number, arrive)
             wait()
         finally:
-            for number, handler in handlers.items():
+            # That of SIGINT last: it raises KeyboardInterrupt as soon as it is back.
+            for number, handler in reversed(handlers.items()):
                 signal.signal(number, handler)
-            arrived, self.arrived = self.arrived, []
+            self.arrived = []
         for number, frame in arrived:
             handlers[number](number, frame)
+
+    def give_up(self) -> None:
+        """Call `give_up`. From now on no signal interrupts it, nor the end of the wait."""
+        self._gave_up = True
+        self._give_up()

@@ -279,7 +279,7 @@ class Scheduler(Timeline):
                 )
             looks = looks + 1 if self._interrupts.arrived else 0
             if looks > _MOST_LOOKS:
-                self.give_up()  # as with a second signal
+                self._interrupts.give_up()  # as with a second signal
                 return
 
     def _next(self, task: Task) -> Task:
