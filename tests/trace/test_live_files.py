@@ -249,6 +249,44 @@ def test_a_closed_socket_is_forgotten() -> None:
     assert [record["n"] for record in history.records()] == [6]
 
 
+def test_only_the_last_wsacleanup_closes_the_sockets_of_earlier_calls() -> None:
+    history = History(1)
+    for number, name in enumerate(("WSAStartup", "WSAStartup", "socket", "connect", "WSACleanup")):
+        history.add(call(number, name, 4 if name == "socket" else 0, s=4), 1)
+    history.add(call(5), 1)
+    assert [record["n"] for record in history.records()] == [0, 2, 3, 5]
+    history.add(call(6, "WSACleanup"), 1)
+    history.add(call(7), 1)
+    assert [record["n"] for record in history.records()] == [7]
+
+
+def test_a_wsacleanup_that_is_kept_leaves_the_sockets_open_that_another_wsastartup_keeps() -> None:
+    client, server = History(4), History(9)
+    addresses = {"local": "127.0.0.1:5000", "peer": "127.0.0.1:80"}
+    client.add(call(0, "WSAStartup"), 1)
+    client.add(call(1, "WSAStartup"), 1)
+    client.add(call(2, "socket", 4, type="SOCK_STREAM"), 1)
+    client.add(call(3, "connect", 0, s=4) | addresses, 1)
+    client.add(call(5, "WSACleanup"), 1)
+    client.add(call(6, "closesocket", 0, s=4), 1)
+    server.add(call(4, "accept", 8, s=6) | {"local": "127.0.0.1:80", "peer": "127.0.0.1:5000"}, 1)
+    server.add(call(7, "recv", 0, s=8, buf={"room": 9}, len=9, flags=0), 1)
+    lanes = [Lane("client", 1, [], "", 0, client.records()), Lane("server", 2, [], "", 0, server.records())]
+    assert [(arrow.source.call, arrow.kind) for arrow in timeline(lanes).arrows] == [
+        ("connect", "connection"), ("closesocket", "end"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", [5, "text"])
+def test_a_call_whose_data_are_no_buffer_is_forgotten(data: object) -> None:
+    history = History(1)
+    history.add(call(1, "socket", 4, type="SOCK_STREAM"), 1)
+    history.add(call(2, "connect", 0, s=4), 1)
+    history.add(call(3, "send", 3, s=4, buf=data, flags=0), 1)
+    history.add(call(4), 1)
+    assert [record["n"] for record in history.records()] == [1, 2, 4]
+
+
 def test_earlier_datagrams_are_not_added_up() -> None:
     history = History(1)
     history.add(call(1, "socket", 4, type="SOCK_DGRAM"), 1)

@@ -2,7 +2,8 @@
 
 A picture matches the bytes of a stream by their position, so a call cannot simply be forgotten: all positions after it
 would be wrong. Of the calls that are no longer kept, `History` keeps for each open socket the ones that have set it up
-(socket, bind, connect, listen, accept), and one record for each direction that stands for the data moved so far.
+(socket, bind, connect, listen, accept), and one record for each direction that stands for the data moved so far. It
+also keeps each WSAStartup whose WSACleanup has not come: only the last WSACleanup closes the sockets.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class History:
         self._last: deque[tuple[_Record, int]] = deque()
         self._size = 0
         self._sockets: dict[int, _Socket] = {}
+        self._startups: deque[_Record] = deque(maxlen=MAX_SOCKETS)
 
     def add(self, record: _Record, size: int) -> None:
         """Add the next call, whose line in the trace has `size` bytes."""
@@ -76,7 +78,7 @@ class History:
 
     def records(self) -> list[_Record]:
         """The calls of a picture, in the order of the program."""
-        earlier = []
+        earlier = [*self._startups]
         for socket in self._sockets.values():
             earlier += [*socket.setup.values(), *(moved.record() for moved in socket.moved.values())]
         earlier.sort(key=lambda record: int(record["n"]))
@@ -96,10 +98,19 @@ class History:
             self._socket(args.get("s")).setup[call] = record
         elif call == "closesocket":
             self._close(args.get("s"))
+        elif call == "WSAStartup":
+            self._startups.append(record)
         elif call == "WSACleanup":
-            self._sockets.clear()
+            self._clean_up()
         elif call in ("send", "sendto", "recv", "recvfrom"):
             self._forget_data(record, args)
+
+    def _clean_up(self) -> None:
+        # A trace of some calls only may lack WSAStartup.
+        if self._startups:
+            self._startups.pop()
+        if not self._startups:
+            self._sockets.clear()
 
     def _forget_data(self, record: _Record, args: dict[str, Any]) -> None:
         socket, flags = self._sockets.get(_handle(args.get("s"))), str(args.get("flags"))
@@ -124,8 +135,9 @@ def _shortened(record: _Record) -> _Record:
     """A record without what is long: texts, and all data but their size."""
     args: dict[str, Any] = {}
     for name, value in record["args"].items():
-        if name == "buf" and isinstance(value, dict) and "bytes" in value:
-            args[name] = {"bytes": value["bytes"], "hex": ""}
+        if name == "buf":
+            if isinstance(value, dict) and "bytes" in value:
+                args[name] = {"bytes": value["bytes"], "hex": ""}
         elif isinstance(value, int) or (isinstance(value, str) and len(value) < 100):
             args[name] = value
     text = record["text"] if len(record["text"]) < 200 else f"{record['call']}()"
