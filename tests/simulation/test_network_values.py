@@ -12,6 +12,8 @@ from winsock.simulation.errors import SimulationError
 from winsock.simulation.network import Network
 
 NAN, INFINITY = float("nan"), float("inf")
+# An int that no float can have.
+HUGE = 10**400
 
 
 async def coroutine() -> None:
@@ -44,6 +46,9 @@ def generator() -> Iterator[int]:
         ({"bandwidth": 1e-300}, "invalid bandwidth: 1e-300"),
         ({"nat_timeout": 1e300}, r"invalid nat_timeout: 1e\+300"),
         ({"blocked": "no"}, "invalid blocked: 'no'"),
+        ({"latency": HUGE}, f"invalid latency: {HUGE}"),
+        ({"queue": HUGE}, f"invalid queue: {HUGE}"),
+        ({"tcp_user_timeout": HUGE}, f"invalid tcp_user_timeout: {HUGE}"),
     ],
 )
 def test_a_network_refuses_an_invalid_setting(arguments: dict[str, Any], text: str) -> None:
@@ -55,6 +60,7 @@ CALLS: list[tuple[Callable[[Any], Any], str]] = [
     *((lambda net, value=value: net.run(value), f"invalid time: {value!r}") for value in (NAN, INFINITY, "x", -1)),
     *((lambda net, value=value: net.at(value), f"invalid time: {value!r}") for value in (NAN, INFINITY, "x", None)),
     (lambda net: net.run(1e300), r"invalid time: 1e\+300"),
+    (lambda net: net.run(HUGE), f"invalid time: {HUGE}"),
     (lambda net: net.call_at(NAN, print), "invalid time: nan"),
     (lambda net: net.call_at(1, 5), "invalid action: 5"),
     (lambda net: net.rule("a", latency="x"), "invalid latency: 'x'"),
