@@ -137,7 +137,8 @@ class FollowedFile:
             return
         program = self._program(lane)
         if record is None:
-            program.last = max([program.last, *(begun["t"] for begun in list(lane.waiting.values())[-1:])])
+            begun = next(reversed(lane.waiting.values()), None)
+            program.last = max(program.last, begun["t"]) if begun else program.last
             return
         lane.records.clear()
         program.calls += 1
