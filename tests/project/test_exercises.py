@@ -108,12 +108,14 @@ def test_a_page_contains_its_programs(number: int) -> None:
         assert program == (folder / name).read_text(encoding="utf-8"), name
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-def test_the_lines_that_a_page_names_contain_the_call(number: int) -> None:
-    exercise = EXERCISES[number]
-    lines = exercise.files(answer=False)[exercise.broken].read_text(encoding="utf-8").splitlines()
-    for call, line in re.findall(r"`(\w+)`\s+in\s+line\s+(\d+)", page(number)):
-        assert f"{call}(" in lines[int(line) - 1]
+def test_the_lines_that_the_pages_name_contain_the_call() -> None:
+    named = []
+    for number, exercise in EXERCISES.items():
+        lines = exercise.files(answer=False)[exercise.broken].read_text(encoding="utf-8").splitlines()
+        for call, line in re.findall(r"`(\w+)`\s+in\s+line\s+(\d+)", page(number)):
+            named.append(number)
+            assert f"{call}(" in lines[int(line) - 1]
+    assert len(named) >= 3
 
 
 @pytest.mark.parametrize("number", NUMBERS)
