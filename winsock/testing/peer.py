@@ -186,6 +186,7 @@ class Peer:
 
     @property
     def steps(self) -> tuple[Step, ...]:
+        """The steps so far, as values."""
         return self._steps
 
     def start(self) -> RunningPeer:
