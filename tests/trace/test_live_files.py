@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,23 @@ def test_the_arrows_of_kept_calls_are_the_same_without_the_earlier_ones() -> Non
     )
 
 
+def test_the_calls_of_a_forked_process_have_the_right_arrows_without_the_earlier_ones(tmp_path: Path) -> None:
+    followed = Followed(tmp_path, keep=5)
+    client = {"local": "127.0.0.1:5000", "peer": "127.0.0.1:80"}
+    server = {"local": "127.0.0.1:80", "peer": "127.0.0.1:5000"}
+    followed.write(HEAD | {"pid": 2}, call(3, "accept", 8, pid=2, s=6) | server, HEAD)
+    followed.write(call(1, "socket", 4, type="SOCK_STREAM"), call(2, "connect", 0, s=4) | client)
+    for number in range(20):
+        sent, received = 10 + 2 * number, 11 + 2 * number
+        data = b"%02d" % number
+        followed.write(call(sent, "send", 2, s=4, buf=buffer(data), len=2, flags=0) | client)
+        followed.write(call(received, "recv", 2, pid=9, s=8, buf=buffer(data), len=2, flags=0) | server)
+    followed.poll()
+    arrows = live_timeline([_lane(program) for program in followed.file.programs]).arrows
+    shown = [(arrow.source.record["n"], arrow.target.record["n"]) for arrow in arrows if arrow.kind == "data"]
+    assert shown[-5:] == [(40, 41), (42, 43), (44, 45), (46, 47), (48, 49)]
+
+
 def test_a_closed_socket_is_forgotten() -> None:
     history = History(1)
     history.add(call(1, "socket", 4, type="SOCK_STREAM"), 1)
@@ -318,5 +336,4 @@ def test_a_timeline_without_programs_is_empty() -> None:
 
 
 def _lane(program: Program) -> Lane:
-    lane = program.lane
-    return Lane(lane.name, lane.pid, lane.argv, lane.backend, lane.offset, program.history.records(), lane.waiting)
+    return replace(program.lane, records=program.history.records())

@@ -33,7 +33,7 @@ class Program:
 
     def __init__(self, lane: Lane, keep: int) -> None:
         self.lane = lane
-        self.history = History(keep)
+        self.history = History(keep, lane.is_child)
         self.calls = 0
         self.errors = 0
         # The time of the last record, in nanoseconds of the program's clock; 0 without a record.
