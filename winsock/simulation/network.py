@@ -219,9 +219,9 @@ class Network(FaultyNetwork):
     def trace_calls(self, folder: Path) -> None:
         """From now on writes the calls of each process to a file in `folder`, for `python -m winsock.trace picture`.
 
-        Errors: OSError if a file cannot be created. SimulationError if the folder is a str.
+        Errors: OSError if a file cannot be created. SimulationError if the folder is no Path.
         """
-        if isinstance(folder, str):
+        if not isinstance(folder, Path):
             raise SimulationError(f"invalid folder: {folder!r}; give a Path")
         traces = CallTraces(folder, self._utc_start)
         self._resources.callback(traces.close)
@@ -309,6 +309,8 @@ def _check_settings(seed: object, start: object, programs: object, tcp_user_time
         raise SimulationError(f"invalid start: {start!r}; give a datetime with a time zone, such as timezone.utc")
     if isinstance(programs, str):
         raise SimulationError(f"invalid programs: {programs!r}; give a list of packages: [{programs!r}]")
+    if not isinstance(programs, Collection) or not all(isinstance(package, str) for package in programs):
+        raise SimulationError(f"invalid programs: {programs!r}; give a list of the names of packages")
     if not is_number(tcp_user_timeout) or tcp_user_timeout <= 0:
         raise SimulationError(f"invalid tcp_user_timeout: {tcp_user_timeout!r}; give a time above 0 seconds")
 
