@@ -21,7 +21,7 @@ from demos.provider.messages import VERSION, Ack, FromServer, Heartbeat, Login, 
 from demos.provider.protocol import decode_from_server, encode
 from demos.provider.states import merge
 from demos.simulation.process_context import process_context
-from demos.simulation.provider.copied_positions import SYMBOL, changes_of
+from demos.simulation.provider.copied_positions import SYMBOL, changes_of, lots_since
 from demos.simulation.provider.rogue import Prey, Rogue, now_ms, wait_ready
 from demos.simulation.scenario import Violation
 from demos.simulation.terminals import SimulatedTerminal
@@ -148,8 +148,8 @@ class ForwardedStates:
             return
         since, until = min(seconds) - _LOOK_S - _NOTICED_S, max(seconds) + _LOOK_S
         held = _lots(self._state)
-        had = {change.lots for change in changes_of(provider) if since <= change.time <= until}
-        if held not in had | {Decimal(provider.position(SYMBOL, since))}:
+        had = lots_since(provider, since, until)
+        if held not in had:
             yield Violation(
                 "a confirmed state was the provider's newest",
                 f"{held} lots were confirmed for the time {time}, {since} s to {until} s, when the provider had {had}",
