@@ -87,6 +87,16 @@ def test_a_call_without_a_line_of_the_program_has_no_source(tmp_path: Path) -> N
     assert "source" not in json.loads(call)
 
 
+@pytest.mark.posix_only(reason="Windows does not remove the current folder")
+def test_a_program_in_a_removed_folder_has_a_source(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    code = "import os, winsock; os.rmdir(os.getcwd()); print(winsock.htons(1))"
+    path = str(tmp_path / "trace.jsonl")
+    done = python("-c", code, cwd=tmp_path / "gone", environment={"WINSOCK_TRACE": path}, check=True)
+    assert done.stdout == "256\n"
+    assert [source["file"] for source in sources(tmp_path / "trace.jsonl")] == ["<string>"]
+
+
 def test_an_event_has_the_source_of_its_record() -> None:
     source = {"file": "a.py", "line": 3, "function": "f", "code": "send(s, b, 1, 0)"}
     record = {"call": "send", "args": {}, "source": source}
