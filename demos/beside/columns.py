@@ -130,6 +130,7 @@ def _shortened(text: str, room: int) -> str:
     """The text, with dots at its end if it takes more cells of a terminal than there are."""
     if _cells(text) <= room:
         return text
+    text = text[: room - 3]
     while _cells(text) > room - 3:
         text = text[:-1]
     return f"{text}..."
