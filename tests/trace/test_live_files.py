@@ -176,6 +176,19 @@ def test_what_is_not_a_file_is_named(tmp_path: Path) -> None:
     assert file.problem.startswith("cannot be read: ")
 
 
+def test_a_file_that_cannot_be_opened_is_read_when_it_can(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    followed.write(HEAD, call(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refused)
+        assert [followed.file.poll() for _ in range(3)] == [True, False, False]
+        assert followed.file.problem == "cannot be read: Permission denied"
+    assert followed.poll() == [1]
+    assert not followed.file.problem
+
+
 @pytest.mark.posix_only(reason="named pipes")
 def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")

@@ -85,8 +85,10 @@ class FollowedFile:
             seen = (state.st_size, state.st_mtime_ns, state.st_ino)
             if seen == self._seen and not self.behind:
                 return before != ""
+            changed = self._read(state.st_size)
+            # Only now: a file that could not be read is read at the next poll.
             self._seen = seen
-            return self._read(state.st_size) or before != ""
+            return changed or before != ""
         except FileNotFoundError:
             self.problem = "does not exist" if self._position else "does not exist yet"
         except (OSError, ValueError) as error:  # ValueError: a name with a NUL
@@ -102,9 +104,7 @@ class FollowedFile:
                 self.behind = 0
                 return False
             if replaced:
-                seen = self._seen
                 self._start_again()
-                self._seen = seen
             self._head = head
             file.seek(self._position)
             piece = file.read(PIECE)
