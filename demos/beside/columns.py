@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from itertools import zip_longest
 from unicodedata import east_asian_width
 
@@ -23,7 +23,7 @@ _FIRST_NAME = re.compile(r"\W*\w*")
 _RUN = re.compile(r"([-=*+/_ ])\1{5,}")
 
 
-def two_columns(match: Match, name: str, width: int, only: Iterable[str] = ()) -> Iterator[str]:
+def two_columns(match: Match, name: str, width: int, only: Collection[str] = ()) -> Iterator[str]:
     """The lines of the comparison; `name` is the reader's file, `only` the procedures to show, all if it is empty."""
     side = (width - len(_SEPARATOR)) // 2
     theirs = match.theirs
@@ -130,6 +130,7 @@ def _shortened(text: str, room: int) -> str:
     """The text, with dots at its end if it takes more cells of a terminal than there are."""
     if _cells(text) <= room:
         return text
+    text = text[: room - 3]
     while _cells(text) > room - 3:
         text = text[:-1]
     return f"{text}..."

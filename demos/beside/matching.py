@@ -44,7 +44,8 @@ class Match(NamedTuple):
     @property
     def missing(self) -> list[str]:
         """The procedures of the article's listing that the reader's listing lacks."""
-        return [part.name for part in self.study.parts if part.position and part.name not in self.theirs]
+        theirs = self.theirs
+        return [part.name for part in self.study.parts if part.position and part.name not in theirs]
 
     @property
     def additional(self) -> list[str]:

@@ -20,7 +20,7 @@ from html.parser import HTMLParser
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-__all__ = ["OPAQUE", "Listing", "Procedure", "listings_in"]
+__all__ = ["OPAQUE", "Lines", "Listing", "Procedure", "listings_in"]
 
 # A comment, a string or a character constant, which may be incomplete.
 OPAQUE = re.compile(r'(//[^\n]*|/\*.*?(?:\*/|\Z))|"(?:\\.|[^"\\\n])*"?|\'(?:\\.|[^\'\\\n])*\'?', re.DOTALL)

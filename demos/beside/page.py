@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 
 from demos.beside.matching import Match
-from demos.beside.mql_listings import OPAQUE
+from demos.beside.mql_listings import OPAQUE, Lines
 from demos.beside.studies import DECLARATIONS, ERRATUM, Part, Study, all_errata
 from winsock.command_line import printable
 
@@ -22,8 +22,6 @@ __all__ = ["page"]
 _CSS = Path(__file__).with_name("page.css")
 # The text of the cells: code, or a number of an erratum.
 _MARKS = re.compile(rf"`([^`]*)`|({ERRATUM.pattern})")
-
-Lines = list[tuple[int, str]]
 
 
 def page(matches: list[Match], name: str, summaries: list[list[str]]) -> str:

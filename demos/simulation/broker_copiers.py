@@ -13,7 +13,7 @@ from decimal import Decimal
 from demos.copier.broker_connection import BrokerConnection
 from demos.simulation.copiers import PROVIDER
 from demos.simulation.joined_connections import connections_of, is_frozen
-from demos.simulation.provider.copied_positions import SYMBOL, account_copier, changes_of
+from demos.simulation.provider.copied_positions import SYMBOL, account_copier, lots_since
 from demos.simulation.scenario import Violation
 from demos.simulation.world import World
 
@@ -52,11 +52,9 @@ class StoredStates:
         if not copier.connection.is_live:
             status = follower.status.value
             yield Violation("no stored message is lost", f"{self._copier} follows since {self._since} s: {status}")
-        since, provider = world.now - _FOLLOWED_S, world.terminals[PROVIDER]
-        had = {change.lots for change in changes_of(provider) if change.time >= since}
         state = follower.state
         held = None if state is None else sum((p.lots for p in state.positions if p.symbol == SYMBOL), Decimal(0))
-        if held not in had | {Decimal(provider.position(SYMBOL, since))}:
+        if held not in lots_since(world.terminals[PROVIDER], world.now - _FOLLOWED_S):
             yield Violation(
                 "no stored message is lost",
                 f"{self._copier} follows since {self._since} s and has {held} lots, which the provider had not for "

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from demos.simulation.program_limits import CLIENT
-from demos.simulation.provider.copied_positions import SYMBOL, Deals, account_copier, changes_of, check_position
+from demos.simulation.provider.copied_positions import SYMBOL, Deals, account_copier, check_position, lots_since
 from demos.simulation.provider.followed_states import FollowedStates
 from demos.simulation.provider.order_rows import check_orders
 from demos.simulation.scenario import Violation
@@ -60,10 +60,7 @@ class Copier:
         if world.now - copier._event.ms / 1000 > 2 * PERIOD:
             return
         held = sum((each.lots for each in state.positions if each.symbol == SYMBOL), Decimal(0))
-        since = world.now - LIVE_S
-        provider = world.terminals[PROVIDER]
-        allowed = {change.lots for change in changes_of(provider) if change.time >= since}
-        if held not in allowed | {Decimal(provider.position(SYMBOL, since))}:
+        if held not in lots_since(world.terminals[PROVIDER], world.now - LIVE_S):
             yield Violation(
                 "a live state is recent",
                 f"{terminal.name} follows a state with {held} lots, and for {LIVE_S:g} s the provider has had others",

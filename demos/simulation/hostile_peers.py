@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from ctypes import sizeof
-from ipaddress import ip_address
 from random import Random
 from typing import Any
 
+from demos.simulation.joined_connections import is_frozen
 from demos.simulation.scenario import Violation
 from demos.terminal.terminal import Terminal
 from demos.wire.addresses import Address, AddressError, family_of, find_address
@@ -191,7 +191,7 @@ def small_send_buffers(server: Host, hostile: Host) -> Callable[[Terminal], None
 
 def addresses_of(host: Host) -> set[bytes]:
     """The host's IP addresses."""
-    return {ip_address(each.address).packed for each in host.interfaces}
+    return {each.address for each in host.interfaces}
 
 
 class UnreadOutput:
@@ -205,8 +205,7 @@ class UnreadOutput:
 
     def check(self, now: float) -> Iterator[Violation]:
         """Look once in each second."""
-        process = self._server.process(self._name)
-        frozen = process is None or any(task.frozen for task in process.tasks)
+        frozen = is_frozen(self._server, self._name)
         before, self._full = self._full, {}
         connections: Any = self._server.stack.tcp.connections.values()
         for each in connections:

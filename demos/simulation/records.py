@@ -19,10 +19,10 @@ def recorded(terminals: Iterable[SimulatedTerminal], kind: str, **fields: object
     return any(fields.items() <= dict(event.fields).items() for each in terminals for event in each.of_kind(kind))
 
 
-def connected_again(terminals: Iterable[SimulatedTerminal], kind: str = "connected") -> bool:
+def connected_again(terminals: Iterable[SimulatedTerminal]) -> bool:
     """Whether a program has connected twice within one start."""
     for each in terminals:
-        starts = [event.start for event in each.of_kind(kind)]
+        starts = [event.start for event in each.of_kind("connected")]
         if len(starts) > len(set(starts)):
             return True
     return False

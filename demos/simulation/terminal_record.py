@@ -37,6 +37,7 @@ class TerminalRecord:
         self.name = name
         self.log: list[LogLine] = []
         self.events: list[Event] = []
+        self._by_kind: dict[str, list[Event]] = {}
         # By symbol, the lots after each deal, and those with which the program has started, with their times.
         self.positions: dict[str, list[tuple[float, str]]] = {}
         # See calls.py.
@@ -51,6 +52,7 @@ class TerminalRecord:
     def add_event(self, event: Event) -> None:
         """Take an event that the program or its terminal has recorded, and the position that it states."""
         self.events.append(event)
+        self._by_kind.setdefault(event.kind, []).append(event)
         if event.kind in ("started", "deal") and "position" in event.fields:
             symbol, lots = str(event.fields["symbol"]), str(event.fields["position"])
             positions = self.positions.setdefault(symbol, [])
@@ -61,9 +63,9 @@ class TerminalRecord:
                 )
             positions.append((event.time, lots))
 
-    def of_kind(self, *kinds: str) -> list[Event]:
-        """The events of these kinds, the earliest first."""
-        return [event for event in self.events if event.kind in kinds]
+    def of_kind(self, kind: str) -> Sequence[Event]:
+        """The events of this kind, the earliest first."""
+        return self._by_kind.get(kind, ())
 
     def logged(self, text: str) -> bool:
         """Whether a line of the log contains the text."""

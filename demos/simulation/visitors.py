@@ -34,8 +34,9 @@ from winsock import (
 )
 from winsock.simulation.dispatch import running_process
 
-# The connections that one visitor has open; the oldest is closed for a new one.
+# The connections that one visitor has open; the oldest is closed for a new one. The pauses before each are in seconds.
 MOST_OPEN = 6
+PAUSES = (2.0, 15.0)
 
 # Of an intruder, in seconds: the longest pause before a connection, and how long it listens or does not read.
 PAUSE_S = 40.0
@@ -56,14 +57,14 @@ FLOOD = 400
 _HALF_RECORD = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
 
-def visit(host: str, port: int, pauses: tuple[float, float] = (2.0, 15.0)) -> None:
-    """Misbehave at a server until the process ends; a pause in seconds, within ``pauses``, precedes each connection."""
+def visit(host: str, port: int) -> None:
+    """Misbehave at a server until the process ends; a pause precedes each connection."""
     process = running_process()
     chance = process.random
     start_winsock()
     opened: deque[int] = deque()
     while True:
-        process.sleep(chance.uniform(*pauses))
+        process.sleep(chance.uniform(*PAUSES))
         try:
             s, error = begin_connect(find_address(host, port, SOCK_STREAM))
         except (AddressError, CallFailed):

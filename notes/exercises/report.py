@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import ndiff
+from itertools import count
 
 from notes.exercises.stage import Run
 from notes.exercises.table import EXERCISES, Exercise
@@ -106,14 +107,14 @@ def _without_ports(exercise: Exercise, text: str) -> str:
 
 def _calls(calls: Timeline) -> list[tuple[Event, str]]:
     """The calls in C notation, with names in place of the numbers of sockets."""
-    names: dict[tuple[int, int], str] = {}
+    numbers = count(1)
+    names: dict[int, dict[int, str]] = {}
     found = []
     for event in calls.events:
+        names_of_lane = names.setdefault(event.lane, {})
         if event.call in ("socket", "accept") and not event.error and event.record["result"] is not None:
-            names[event.lane, event.record["result"]] = f"s{len(names) + 1}"
-        found.append(
-            (event, _short(event, {handle: name for (lane, handle), name in names.items() if lane == event.lane}))
-        )
+            names_of_lane[event.record["result"]] = f"s{next(numbers)}"
+        found.append((event, _short(event, names_of_lane)))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -81,3 +82,25 @@ def test_a_datagram_socket_with_a_peer_of_port_0_receives_from_every_port(calls:
     assert calls.connect(s, loopback(), 16) == 0
     assert calls.sendto(sender, b"data", 4, 0, name, 16) == 4
     assert calls.recv(s, buffer, 4, 0) == 4
+
+
+def send_four_bytes_of(size: int) -> int:
+    """What sendto returns for memory of this size, in a network of its own."""
+    with Network() as network, network.host("server").attached():
+        calls = dispatch.calls
+        assert calls.WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+        s, name = bound(calls)
+        return calls.sendto(s, ctypes.create_string_buffer(size), 4, 0, name, 16)
+
+
+@pytest.mark.posix_only(reason="Windows has no fork")
+def test_a_forked_process_sends_from_its_own_memory() -> None:
+    assert send_four_bytes_of(4) == 4
+    if (child := os.fork()) == 0:
+        sent = 0
+        try:
+            # So much memory is new: the parent has none at its address.
+            sent = send_four_bytes_of(1 << 26)
+        finally:
+            os._exit(sent != 4)
+    assert os.waitpid(child, 0)[1] == 0

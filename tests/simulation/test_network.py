@@ -309,6 +309,15 @@ def test_the_settings_of_every_link_can_be_given_to_the_network() -> None:
         assert process.result() == [2.0]
 
 
+def test_a_link_can_be_set_in_one_direction() -> None:
+    with Network(latency=0) as net:
+        net.host("a").start(echo_server)
+        process = net.host("b").start(echo_client, "10.0.0.1", 1)
+        net.link("a", "b", latency=0.5, one_way=True)
+        net.run(10)
+        assert process.result() == [1.0]
+
+
 def draw(count: int, into: list[float]) -> None:
     for _ in range(count):
         into.append(running_process().random.random())

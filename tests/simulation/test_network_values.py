@@ -12,6 +12,8 @@ from winsock.simulation.errors import SimulationError
 from winsock.simulation.network import Network
 
 NAN, INFINITY = float("nan"), float("inf")
+# An int that no float can have.
+HUGE = 10**400
 
 
 async def coroutine() -> None:
@@ -31,6 +33,8 @@ def generator() -> Iterator[int]:
         ({"start": 5}, "invalid start: 5"),
         ({"start": datetime(2026, 1, 5)}, "invalid start: .*; give a datetime with a time zone"),
         ({"programs": "demos"}, r"invalid programs: 'demos'; give a list of packages: \['demos'\]"),
+        ({"programs": None}, "invalid programs: None; give a list of the names of packages"),
+        ({"programs": [5]}, r"invalid programs: \[5\]; give a list of the names of packages"),
         ({"tcp_user_timeout": "x"}, "invalid tcp_user_timeout: 'x'"),
         ({"tcp_user_timeout": NAN}, "invalid tcp_user_timeout: nan"),
         ({"latency": None}, "invalid latency: None"),
@@ -44,6 +48,9 @@ def generator() -> Iterator[int]:
         ({"bandwidth": 1e-300}, "invalid bandwidth: 1e-300"),
         ({"nat_timeout": 1e300}, r"invalid nat_timeout: 1e\+300"),
         ({"blocked": "no"}, "invalid blocked: 'no'"),
+        ({"latency": HUGE}, f"invalid latency: {HUGE}"),
+        ({"queue": HUGE}, f"invalid queue: {HUGE}"),
+        ({"tcp_user_timeout": HUGE}, f"invalid tcp_user_timeout: {HUGE}"),
     ],
 )
 def test_a_network_refuses_an_invalid_setting(arguments: dict[str, Any], text: str) -> None:
@@ -55,6 +62,7 @@ CALLS: list[tuple[Callable[[Any], Any], str]] = [
     *((lambda net, value=value: net.run(value), f"invalid time: {value!r}") for value in (NAN, INFINITY, "x", -1)),
     *((lambda net, value=value: net.at(value), f"invalid time: {value!r}") for value in (NAN, INFINITY, "x", None)),
     (lambda net: net.run(1e300), r"invalid time: 1e\+300"),
+    (lambda net: net.run(HUGE), f"invalid time: {HUGE}"),
     (lambda net: net.call_at(NAN, print), "invalid time: nan"),
     (lambda net: net.call_at(1, 5), "invalid action: 5"),
     (lambda net: net.rule("a", latency="x"), "invalid latency: 'x'"),
@@ -72,6 +80,7 @@ CALLS: list[tuple[Callable[[Any], Any], str]] = [
     (lambda net: net.random_faults(3, 0, NAN), "invalid end: nan"),
     (lambda net: net.random_faults(3, 0, 10, longest="x"), "invalid longest: 'x'"),
     (lambda net: net.trace_calls("folder"), "invalid folder: 'folder'"),
+    (lambda net: net.trace_calls(None), "invalid folder: None"),
     (lambda net: net.hosts["a"].start("program"), "invalid program: 'program'"),
     (lambda net: net.hosts["a"].start(coroutine), "a call of it runs nothing; give a plain function"),
     (lambda net: net.hosts["a"].start(generator), "a call of it runs nothing; give a plain function"),

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from ctypes import sizeof
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -81,6 +82,18 @@ def test_the_report_names_the_line_and_its_callers() -> None:
     assert re.search(rf"test_open_sockets\.py:{opening} in open_datagram_socket\n", text)
     assert re.search(rf"called at .*test_open_sockets\.py:{caller} in block\n", text)
     assert "UDP" in text
+
+
+@pytest.mark.posix_only(reason="Windows does not remove the current folder")
+def test_the_report_of_a_test_that_removed_its_folder_has_whole_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    report = report_of(lambda: socket(AF_INET, SOCK_DGRAM, 0))
+    monkeypatch.undo()
+    assert f"{__file__}:" in report
 
 
 def test_the_report_names_local_address_and_peer_of_listener_client_and_accepted_socket() -> None:

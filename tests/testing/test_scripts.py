@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -108,6 +109,7 @@ def test_an_impossible_step_is_refused_when_the_script_is_built(build: Callable[
         (lambda: Peer().accept().stall(math.inf), "invalid seconds: inf"),
         (lambda: Peer().accept().wait(math.inf), "invalid seconds: inf"),
         (lambda: Peer().accept().wait(math.nan), "invalid seconds: nan"),
+        (lambda: Peer().accept().wait(10**400), f"invalid seconds: {10**400}: it must be at most 1e+09"),
         (lambda: Peer(limit=math.inf), "invalid limit: inf"),
         (lambda: Peer().accept().read_slowly(math.inf), "invalid bytes_per_second: inf"),
         (lambda: Peer().accept().send(b"xy", split=1, pause=math.nan), "invalid pause: nan"),
@@ -142,6 +144,7 @@ def test_an_argument_out_of_its_range_is_refused_when_the_script_is_built(
         (lambda script: script.send(b"x", split="12"), "invalid split: '12': it must be an integer or a sequence"),
         (lambda script: script.send(b"x", pause="1"), "invalid pause: '1': it must be a number"),
         (lambda script: script.wait("1"), "invalid seconds: '1': it must be a number, not 'str'"),
+        (lambda script: script.wait(Decimal(1)), "invalid seconds: Decimal('1'): it must be a number, not 'Decimal'"),
         (lambda script: script.stall(None), "invalid seconds: None: it must be a number"),
         (lambda script: Peer(limit="3"), "invalid limit: '3': it must be a number"),  # type: ignore[arg-type]
         (lambda script: Peer(port="80"), "invalid port: '80': it must be an integer"),  # type: ignore[arg-type]

@@ -255,6 +255,27 @@ def test_lines_of_output_that_are_left_out_are_noted(tmp_path: Path, monkeypatch
     ]
 
 
+def test_the_calls_of_a_program_are_shown_before_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[Row] = []
+    watch = Watch(rows.append)
+    program = StartedProgram("x.py", ["x.py"], tmp_path / "trace")
+    program.started = 1.0
+    watch.start(program, None, 100)
+    head = {"trace": 1, "backend": "compat", "pid": 1, "argv": ["x.py"], "t": 5, "wall": 7}
+    call = {"n": 1, "t": 9, "d": 5, "pid": 1, "thread": "", "call": "listen", "args": {}, "result": 0, "text": "last"}
+
+    def ends(program: StartedProgram) -> bool:
+        """The program makes its last call and ends, just before it is asked."""
+        program.trace.write_text(f"{json.dumps(head)}\n{json.dumps(call)}\n", encoding="ascii")
+        return True
+
+    monkeypatch.setattr(StartedProgram, "is_over", ends)
+    monkeypatch.setattr(StartedProgram, "exit_code", lambda program: 0)
+    while watch.poll():
+        pass
+    assert [row.text for row in rows] == ["last", "ended with exit code 0"]
+
+
 def test_traces_can_be_kept_for_a_picture(folder: Path) -> None:
     done = python(
         *("-m", "winsock.trace", "live", "server.py", "--run", "B=client.py end", "--traces", "t"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,19 @@ def test_what_is_not_a_file_is_named(tmp_path: Path) -> None:
     assert file.problem.startswith("cannot be read: ")
 
 
+def test_a_file_that_cannot_be_opened_is_read_when_it_can(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    followed.write(HEAD, call(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refused)
+        assert [followed.file.poll() for _ in range(3)] == [True, False, False]
+        assert followed.file.problem == "cannot be read: Permission denied"
+    assert followed.poll() == [1]
+    assert not followed.file.problem
+
+
 @pytest.mark.posix_only(reason="named pipes")
 def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
@@ -237,6 +251,23 @@ def test_the_arrows_of_kept_calls_are_the_same_without_the_earlier_ones() -> Non
     )
 
 
+def test_the_calls_of_a_forked_process_have_the_right_arrows_without_the_earlier_ones(tmp_path: Path) -> None:
+    followed = Followed(tmp_path, keep=5)
+    client = {"local": "127.0.0.1:5000", "peer": "127.0.0.1:80"}
+    server = {"local": "127.0.0.1:80", "peer": "127.0.0.1:5000"}
+    followed.write(HEAD | {"pid": 2}, call(3, "accept", 8, pid=2, s=6) | server, HEAD)
+    followed.write(call(1, "socket", 4, type="SOCK_STREAM"), call(2, "connect", 0, s=4) | client)
+    for number in range(20):
+        sent, received = 10 + 2 * number, 11 + 2 * number
+        data = b"%02d" % number
+        followed.write(call(sent, "send", 2, s=4, buf=buffer(data), len=2, flags=0) | client)
+        followed.write(call(received, "recv", 2, pid=9, s=8, buf=buffer(data), len=2, flags=0) | server)
+    followed.poll()
+    arrows = live_timeline([_lane(program) for program in followed.file.programs]).arrows
+    shown = [(arrow.source.record["n"], arrow.target.record["n"]) for arrow in arrows if arrow.kind == "data"]
+    assert shown[-5:] == [(40, 41), (42, 43), (44, 45), (46, 47), (48, 49)]
+
+
 def test_a_closed_socket_is_forgotten() -> None:
     history = History(1)
     history.add(call(1, "socket", 4, type="SOCK_STREAM"), 1)
@@ -247,6 +278,44 @@ def test_a_closed_socket_is_forgotten() -> None:
     history.add(call(5, "closesocket", 0, s=4), 1)
     history.add(call(6), 1)
     assert [record["n"] for record in history.records()] == [6]
+
+
+def test_only_the_last_wsacleanup_closes_the_sockets_of_earlier_calls() -> None:
+    history = History(1)
+    for number, name in enumerate(("WSAStartup", "WSAStartup", "socket", "connect", "WSACleanup")):
+        history.add(call(number, name, 4 if name == "socket" else 0, s=4), 1)
+    history.add(call(5), 1)
+    assert [record["n"] for record in history.records()] == [0, 2, 3, 5]
+    history.add(call(6, "WSACleanup"), 1)
+    history.add(call(7), 1)
+    assert [record["n"] for record in history.records()] == [7]
+
+
+def test_a_wsacleanup_that_is_kept_leaves_the_sockets_open_that_another_wsastartup_keeps() -> None:
+    client, server = History(4), History(9)
+    addresses = {"local": "127.0.0.1:5000", "peer": "127.0.0.1:80"}
+    client.add(call(0, "WSAStartup"), 1)
+    client.add(call(1, "WSAStartup"), 1)
+    client.add(call(2, "socket", 4, type="SOCK_STREAM"), 1)
+    client.add(call(3, "connect", 0, s=4) | addresses, 1)
+    client.add(call(5, "WSACleanup"), 1)
+    client.add(call(6, "closesocket", 0, s=4), 1)
+    server.add(call(4, "accept", 8, s=6) | {"local": "127.0.0.1:80", "peer": "127.0.0.1:5000"}, 1)
+    server.add(call(7, "recv", 0, s=8, buf={"room": 9}, len=9, flags=0), 1)
+    lanes = [Lane("client", 1, [], "", 0, client.records()), Lane("server", 2, [], "", 0, server.records())]
+    assert [(arrow.source.call, arrow.kind) for arrow in timeline(lanes).arrows] == [
+        ("connect", "connection"), ("closesocket", "end"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", [5, "text"])
+def test_a_call_whose_data_are_no_buffer_is_forgotten(data: object) -> None:
+    history = History(1)
+    history.add(call(1, "socket", 4, type="SOCK_STREAM"), 1)
+    history.add(call(2, "connect", 0, s=4), 1)
+    history.add(call(3, "send", 3, s=4, buf=data, flags=0), 1)
+    history.add(call(4), 1)
+    assert [record["n"] for record in history.records()] == [1, 2, 4]
 
 
 def test_earlier_datagrams_are_not_added_up() -> None:
@@ -280,5 +349,4 @@ def test_a_timeline_without_programs_is_empty() -> None:
 
 
 def _lane(program: Program) -> Lane:
-    lane = program.lane
-    return Lane(lane.name, lane.pid, lane.argv, lane.backend, lane.offset, program.history.records(), lane.waiting)
+    return replace(program.lane, records=program.history.records())

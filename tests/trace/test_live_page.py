@@ -236,6 +236,18 @@ def test_too_many_connections_are_refused_until_one_ends(served: Served, monkeyp
             pause.wait(0.01)
 
 
+def test_a_fault_in_the_data_is_shown(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(lanes: object, until: object) -> None:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(live_page, "live_timeline", fail)
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+        served.ask("/data.json")
+    assert "ValueError: a fault" in capsys.readouterr().err
+
+
 def test_a_port_in_use_is_an_error(served: Served) -> None:
     with pytest.raises(OSError, match=r"Errno|WinError"):
         PageServer(served.watch, served.port, "")

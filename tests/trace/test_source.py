@@ -80,10 +80,21 @@ def test_a_long_line_is_recorded_up_to_its_first_characters(tmp_path: Path) -> N
     assert source["code"] == line[:MAX_CODE]
 
 
-def test_a_call_of_an_interpreter_without_a_program_has_no_source(tmp_path: Path) -> None:
-    python("-m", "winsock", cwd=tmp_path, environment={"WINSOCK_TRACE": "trace.jsonl"}, check=True)
-    for line in (tmp_path / "trace.jsonl").read_text(encoding="ascii").splitlines()[1:]:
-        assert "source" not in json.loads(line)
+def test_a_call_without_a_line_of_the_program_has_no_source(tmp_path: Path) -> None:
+    code = "import threading, winsock; threading.Thread(target=winsock.htons, args=(1,)).start()"
+    python("-c", code, cwd=tmp_path, environment={"WINSOCK_TRACE": "trace.jsonl"}, check=True)
+    (call,) = (tmp_path / "trace.jsonl").read_text(encoding="ascii").splitlines()[1:]
+    assert "source" not in json.loads(call)
+
+
+@pytest.mark.posix_only(reason="Windows does not remove the current folder")
+def test_a_program_in_a_removed_folder_has_a_source(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    code = "import os, winsock; os.rmdir(os.getcwd()); print(winsock.htons(1))"
+    path = str(tmp_path / "trace.jsonl")
+    done = python("-c", code, cwd=tmp_path / "gone", environment={"WINSOCK_TRACE": path}, check=True)
+    assert done.stdout == "256\n"
+    assert [source["file"] for source in sources(tmp_path / "trace.jsonl")] == ["<string>"]
 
 
 def test_an_event_has_the_source_of_its_record() -> None:

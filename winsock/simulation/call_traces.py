@@ -30,12 +30,12 @@ _HEAD = 3
 class CallTraces:
     """Traces the calls of processes into a folder, until close()."""
 
-    def __init__(self, folder: Path, utc_start: int = 0, preview: int = JSON_PREVIEW) -> None:
-        """`utc_start`: the time of day at the start, in ns since 1970; `preview`: the bytes of a buffer to show.
+    def __init__(self, folder: Path, utc_start: int) -> None:
+        """`utc_start` is the time of day at the start, in nanoseconds since 1970.
 
         Errors: OSError if the folder cannot be created.
         """
-        self._folder, self._utc_start, self._preview = folder, utc_start, preview
+        self._folder, self._utc_start = folder, utc_start
         self._sinks: list[_SimulatedSink] = []
         self._traced: list[tuple[Process, Winsock]] = []
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ class CallTraces:
         sink = _SimulatedSink(Output(str(path), append=False), "simulation", ["-m", name], origin)
         self._sinks.append(sink)
         self._traced.append((process, process.winsock))
-        process.winsock = traced(process.winsock, sink, True, self._preview, clock=origin.clock)
+        process.winsock = traced(process.winsock, sink, True, JSON_PREVIEW, clock=origin.clock)
         return path
 
     def close(self) -> None:

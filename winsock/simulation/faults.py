@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import NamedTuple
 
 from .errors import SimulationError
@@ -139,10 +139,7 @@ def format_seconds(nanoseconds: int) -> str:
 
 def parse_seconds(text: str) -> int:
     """Seconds as nanoseconds. Errors: SimulationError if the text is no number or has more than nine decimals."""
-    try:
-        nanoseconds = Decimal(text) * SECOND if re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]+)?", text) else None
-    except InvalidOperation:
-        nanoseconds = None
+    nanoseconds = Decimal(text) * SECOND if re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]+)?", text) else None
     if nanoseconds is None or nanoseconds != int(nanoseconds):
         raise SimulationError(f"invalid time: {text!r}; give seconds with at most nine decimals")
     return int(nanoseconds)

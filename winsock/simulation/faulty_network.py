@@ -32,7 +32,7 @@ class FaultyNetwork(ObservedNetwork, FaultMethods):
     def at(self, seconds: float) -> FaultMethods:
         """The faults of a time in seconds, as in `net.at(30).crash(server)`.
 
-        Errors: the methods of the result raise SimulationError if the time has passed.
+        Errors: SimulationError if the time is no number. The methods of the result raise it if the time has passed.
         """
         return _Planned(self, nanoseconds("time", seconds, negative=True))
 
@@ -47,7 +47,10 @@ class FaultyNetwork(ObservedNetwork, FaultMethods):
         return active
 
     def add_faults(self, script: str | Iterable[Fault]) -> list[ActiveFault]:
-        """Adds the faults of a script: a text (see `faults`) or a list. If one is invalid, none is added."""
+        """Adds the faults of a script: a text (see `faults`) or a list. If one is invalid, none is added.
+
+        Errors: SimulationError for a line that is no fault, a target that does not exist, or a time that has passed.
+        """
         faults = parse_script(script) if isinstance(script, str) else list(script)
         for fault in faults:
             self._check(fault)
@@ -65,7 +68,10 @@ class FaultyNetwork(ObservedNetwork, FaultMethods):
     ) -> list[Fault]:
         """Faults by seed for `hosts` (by default all), their links and their programs. They are not added yet.
 
-        The links are those that `link` has set, or those of all pairs if it has set none.
+        They are at most `budget` faults between the times `start` and `end`, each at most `longest`, in seconds. The
+        links are those that `link` has set, or those of all pairs if it has set none.
+
+        Errors: SimulationError for an unknown host or kind, an invalid number, or a time that is too short.
         """
         if not isinstance(budget, int) or budget < 0:
             raise SimulationError(f"invalid budget: {budget!r}; give a number of faults")

@@ -157,7 +157,10 @@ class Host:
 
     @contextmanager
     def attached(self, name: str = "main") -> Iterator[Process]:
-        """Within the block, the calls of the test itself are those of a process of this host."""
+        """Within the block, the calls of the test itself are those of a process of this host.
+
+        Errors: SimulationError if the host is switched off, if its network is not open, or in a simulated process.
+        """
         process = self._new_process(name)
         try:
             self._network.attach(process)

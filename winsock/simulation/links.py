@@ -1,6 +1,7 @@
 """Links: what happens to a packet between two hosts.
 
-A link has two directions, which share its settings but no state. A packet passes a direction in this order:
+A link has two directions, each with its own settings and queue. A NAT belongs to both. A packet passes a direction in
+this order:
 
 1. A blocked direction (a partition) drops it. So does a NAT that has forgotten the packet's flow.
 2. The transmitter sends one packet after the other. With a bandwidth, a packet takes size / bandwidth seconds, and the
@@ -194,12 +195,12 @@ class Nat:
 class Direction:
     """One direction of a link."""
 
-    def __init__(self, random: Random, nat: Nat, settings: LinkSettings | None = None, now: int = 0) -> None:
+    def __init__(self, random: Random, nat: Nat, settings: LinkSettings, now: int = 0) -> None:
         self._random = random
         self._nat = nat
         self._transmitter_free = 0  # when the last byte that was accepted has been sent
         self._last_arrivals: dict[tuple[str, object, object], int] = {}
-        self.apply(settings or LinkSettings(), now)
+        self.apply(settings, now)
 
     def apply(self, settings: LinkSettings, now: int) -> None:
         """Uses `settings` for the packets that are sent from now on."""

@@ -63,6 +63,8 @@ class Network(FaultyNetwork):
         loaded separately, so import them within its block. A connection whose data is not acknowledged for
         `tcp_user_timeout` seconds fails, by default about as on Windows. `default_link` are the settings of every link
         that has no settings of its own, such as latency=0.02.
+
+        Errors: SimulationError for an invalid value, or an unknown setting of a link.
         """
         _check_settings(seed, start, programs, tcp_user_timeout)
         check_packages(programs)
@@ -160,7 +162,10 @@ class Network(FaultyNetwork):
 
     @property
     def default_link(self) -> LinkSettings:
-        """The settings of every link that has no settings of its own; it can be set."""
+        """The settings of every link that has no settings of its own; it can be set.
+
+        Errors: SimulationError if it is set to something else than LinkSettings.
+        """
         return self._wires.default
 
     @default_link.setter
@@ -201,7 +206,10 @@ class Network(FaultyNetwork):
         self.scheduler.wait(None, reason)
 
     def call_at(self, seconds: float, action: Callable[[], None]) -> None:
-        """Calls `action` at a time. It must not wait, and makes no calls of winsock."""
+        """Calls `action` at a time in seconds. It must not wait, and makes no calls of winsock.
+
+        Errors: SimulationError if the time is no number, or the action no function.
+        """
         if not callable(action):
             raise SimulationError(f"invalid action: {action!r}; give a function without parameters")
         self.scheduler.call_at(nanoseconds("time", seconds, negative=True), action)
@@ -211,9 +219,9 @@ class Network(FaultyNetwork):
     def trace_calls(self, folder: Path) -> None:
         """From now on writes the calls of each process to a file in `folder`, for `python -m winsock.trace picture`.
 
-        Errors: OSError if a file cannot be created.
+        Errors: OSError if a file cannot be created. SimulationError if the folder is no Path.
         """
-        if isinstance(folder, str):
+        if not isinstance(folder, Path):
             raise SimulationError(f"invalid folder: {folder!r}; give a Path")
         traces = CallTraces(folder, self._utc_start)
         self._resources.callback(traces.close)
@@ -222,7 +230,7 @@ class Network(FaultyNetwork):
             traces.add(process)
 
     def netstat(self, host: Host | str) -> str:
-        """The sockets of a host as a table, like the command netstat."""
+        """The sockets of a host as a table, like the command netstat. Errors: SimulationError for an unknown host."""
         chosen = self.hosts[self._name(host)]
         return netstat(chosen.stack.sockets() if chosen.up else ())
 
@@ -301,6 +309,8 @@ def _check_settings(seed: object, start: object, programs: object, tcp_user_time
         raise SimulationError(f"invalid start: {start!r}; give a datetime with a time zone, such as timezone.utc")
     if isinstance(programs, str):
         raise SimulationError(f"invalid programs: {programs!r}; give a list of packages: [{programs!r}]")
+    if not isinstance(programs, Collection) or not all(isinstance(package, str) for package in programs):
+        raise SimulationError(f"invalid programs: {programs!r}; give a list of the names of packages")
     if not is_number(tcp_user_timeout) or tcp_user_timeout <= 0:
         raise SimulationError(f"invalid tcp_user_timeout: {tcp_user_timeout!r}; give a time above 0 seconds")
 

@@ -133,7 +133,7 @@ class Process:
         return self.host.utc_ns()
 
     def sleep(self, seconds: float) -> None:
-        """Wait for this many simulated seconds."""
+        """Wait for this many simulated seconds. Errors: SimulationError if they are no number."""
         self._count("sleep")
         # A time above 0 lets the clock advance, however short it is.
         duration = max(nanoseconds("time of a sleep", seconds, negative=True), int(seconds > 0))

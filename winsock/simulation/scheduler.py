@@ -243,7 +243,7 @@ class Scheduler(Timeline):
                 task.at_end()
             except BaseException as error:
                 self.fail(error)
-        self._next(task).baton.release()
+        self._next().baton.release()
 
     def _pass_baton(self, task: Task) -> None:
         """Run the others until it is the turn of this task again."""
@@ -256,7 +256,7 @@ class Scheduler(Timeline):
             self._interrupts.deferred(lambda: self._switch(task))
 
     def _switch(self, task: Task) -> None:
-        following = self._next(task)
+        following = self._next()
         if following is not task:
             following.baton.release()
             if task is self.main:
@@ -282,7 +282,7 @@ class Scheduler(Timeline):
                 self._interrupts.give_up()  # as with a second signal
                 return
 
-    def _next(self, task: Task) -> Task:
+    def _next(self) -> Task:
         """The task whose turn it is; takes events until there is one."""
         before, self.internal = self.internal, True
         try:

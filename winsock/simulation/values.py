@@ -16,8 +16,11 @@ _LONGEST = 10**12
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether it is a finite number."""
-    return isinstance(value, Real) and isfinite(value)
+    """Whether it is a number that a float can have, and finite."""
+    try:
+        return isinstance(value, Real) and isfinite(value)
+    except OverflowError:  # an int that is too large
+        return False
 
 
 def is_time(value: object) -> TypeGuard[float]:

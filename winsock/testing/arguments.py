@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from numbers import Real
 from operator import index
 from typing import Any
 
@@ -19,35 +19,32 @@ __all__ = [
 
 LOOPBACK = "127.0.0.1"
 # Some decades in seconds; what is longer is a mistake, and overflows the clocks of some systems.
-LONGEST_TIME = 1e9
+_LONGEST_TIME = 1e9
 _LARGEST_C_INT = 2**31 - 1
 
 
-def checked_integer(name: str, value: Any, lowest: int | None = 1, highest: int = _LARGEST_C_INT) -> int:
-    """The value as an int. Errors: TypeError. ValueError."""
+def checked_integer(name: str, value: Any, *, positive: bool = True) -> int:
+    """The value as an int; if it must be positive, it also fits into a C int. Errors: TypeError. ValueError."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"invalid {name}: {value!r}: it must be an integer, not {type(value).__name__!r}")
-    if lowest is not None and value < lowest:
-        bound = "greater than 0" if lowest == 1 else f"at least {lowest}"
-        raise ValueError(f"invalid {name}: {value!r}: it must be {bound}")
-    if lowest is not None and value > highest:
-        raise ValueError(f"invalid {name}: {value!r}: it must be at most {highest}")
+    if positive and value < 1:
+        raise ValueError(f"invalid {name}: {value!r}: it must be greater than 0")
+    if positive and value > _LARGEST_C_INT:
+        raise ValueError(f"invalid {name}: {value!r}: it must be at most {_LARGEST_C_INT}")
     return index(value)
 
 
 def checked_number(name: str, value: Any, zero: bool = False) -> Any:
     """The value, a number greater than 0, or `zero` too, that is at most 1e9. Errors: TypeError. ValueError."""
-    try:
-        # A text would be taken by float() too.
-        number = math.fabs(value)
-    except TypeError:
-        raise TypeError(f"invalid {name}: {value!r}: it must be a number, not {type(value).__name__!r}") from None
+    is_number = isinstance(value, Real)
+    if not is_number:
+        raise TypeError(f"invalid {name}: {value!r}: it must be a number, not {type(value).__name__!r}")
     if zero and not value >= 0:
         raise ValueError(f"invalid {name}: {value!r}: it must not be negative")
     if not zero and not value > 0:
         raise ValueError(f"invalid {name}: {value!r}: it must be greater than 0")
-    if number > LONGEST_TIME:
-        raise ValueError(f"invalid {name}: {value!r}: it must be at most {LONGEST_TIME:g}")
+    if value > _LONGEST_TIME:
+        raise ValueError(f"invalid {name}: {value!r}: it must be at most {_LONGEST_TIME:g}")
     return value
 
 
@@ -73,7 +70,7 @@ def checked_simulated_host(value: Any) -> Any:
 
 def checked_port(value: Any, lowest: int) -> int:
     """Errors: TypeError. ValueError."""
-    port = checked_integer("port", value, None)
+    port = checked_integer("port", value, positive=False)
     if not lowest <= port <= 65_535:
         raise ValueError(f"invalid port: {port!r}: it must be from {lowest} to 65535")
     return port

@@ -6,6 +6,7 @@ and a reset; a step that notices one of them later still sees it.
 
 from __future__ import annotations
 
+from collections import deque
 from ctypes import c_int, c_uint32
 
 from winsock.constants import (
@@ -179,11 +180,11 @@ class DatagramSocket(_Endpoint):
         super().__init__(surroundings, conversation, s)
         self._fixed, self._destination = destination is not None, destination
         # Each datagram with the address of its sender.
-        self.unread: list[tuple[bytes, bytes]] = []
+        self.unread: deque[tuple[bytes, bytes]] = deque()
 
     def take(self) -> bytes:
         """The next datagram that has arrived; its sender becomes the destination, unless there is a fixed one."""
-        data, sender = self.unread.pop(0)
+        data, sender = self.unread.popleft()
         if not self._fixed:
             self._destination = sender
         return data

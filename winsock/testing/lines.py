@@ -40,5 +40,8 @@ def indented(what: str, lines: list[str], indent: str) -> list[str]:
 
 def _path(file: str) -> str:
     """The path relative to the current folder, where the file is in it."""
-    start = os.getcwd() + os.sep
+    try:
+        start = os.getcwd() + os.sep
+    except OSError:  # the current folder was removed
+        return file
     return file[len(start) :] if file.startswith(start) else file

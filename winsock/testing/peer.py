@@ -115,7 +115,7 @@ class Peer:
 
     def garbage(self, count: int, seed: int = 0) -> Peer:
         """Send `count` random bytes; the seed decides which."""
-        return self._with(steps.Garbage(checked_integer("count", count), checked_integer("seed", seed, None)))
+        return self._with(steps.Garbage(checked_integer("count", count), checked_integer("seed", seed, positive=False)))
 
     def half_close(self) -> Peer:
         """End the peer's stream (shutdown with SD_SEND); the peer goes on receiving."""
@@ -168,7 +168,7 @@ class Peer:
 
     def repeat(self, times: int, last: int | None = None) -> Peer:
         """Execute the last `last` steps, or all steps so far, `times` times in all."""
-        count = len(self._steps) if last is None else checked_integer("number of steps to repeat", last, None)
+        count = len(self._steps) if last is None else checked_integer("number of steps to repeat", last, positive=False)
         checked_integer("number of times", times)
         if not 1 <= count <= len(self._steps):
             raise ValueError(f"invalid number of steps to repeat: {count!r}: the script has {len(self._steps)}")
@@ -186,6 +186,7 @@ class Peer:
 
     @property
     def steps(self) -> tuple[Step, ...]:
+        """The steps so far, as values."""
         return self._steps
 
     def start(self) -> RunningPeer:

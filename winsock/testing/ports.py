@@ -77,6 +77,7 @@ class PortReservations:
         raise AssertionError(f"no free port from {_FIRST} to {_FIRST + _NUMBER - 1}")
 
     def release(self) -> None:
+        """End all reservations."""
         while self._held:
             self._calls.closesocket(self._held.pop())
 

@@ -42,7 +42,7 @@ class Recorder:
     """The calls of a test, recorded from `install` to `remove`. Several can record at the same time."""
 
     def __init__(self) -> None:
-        # Those before this recording; an outer recording is told of them.
+        # Those before this recording. They are those of an outer recording, if there is one.
         self.calls: Winsock = winsock.calls
         self.original_calls = original_calls(winsock.calls)
         self.openings: dict[int, RecordedCall] = {}

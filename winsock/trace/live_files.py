@@ -33,7 +33,7 @@ class Program:
 
     def __init__(self, lane: Lane, keep: int) -> None:
         self.lane = lane
-        self.history = History(keep)
+        self.history = History(keep, lane.is_child)
         self.calls = 0
         self.errors = 0
         # The time of the last record, in nanoseconds of the program's clock; 0 without a record.
@@ -85,8 +85,10 @@ class FollowedFile:
             seen = (state.st_size, state.st_mtime_ns, state.st_ino)
             if seen == self._seen and not self.behind:
                 return before != ""
+            changed = self._read(state.st_size)
+            # Only now: a file that could not be read is read at the next poll.
             self._seen = seen
-            return self._read(state.st_size) or before != ""
+            return changed or before != ""
         except FileNotFoundError:
             self.problem = "does not exist" if self._position else "does not exist yet"
         except (OSError, ValueError) as error:  # ValueError: a name with a NUL
@@ -102,9 +104,7 @@ class FollowedFile:
                 self.behind = 0
                 return False
             if replaced:
-                seen = self._seen
                 self._start_again()
-                self._seen = seen
             self._head = head
             file.seek(self._position)
             piece = file.read(PIECE)
@@ -137,7 +137,8 @@ class FollowedFile:
             return
         program = self._program(lane)
         if record is None:
-            program.last = max([program.last, *(begun["t"] for begun in list(lane.waiting.values())[-1:])])
+            begun = next(reversed(lane.waiting.values()), None)
+            program.last = max(program.last, begun["t"]) if begun else program.last
             return
         lane.records.clear()
         program.calls += 1

@@ -2,7 +2,9 @@
 
 A picture matches the bytes of a stream by their position, so a call cannot simply be forgotten: all positions after it
 would be wrong. Of the calls that are no longer kept, `History` keeps for each open socket the ones that have set it up
-(socket, bind, connect, listen, accept), and one record for each direction that stands for the data moved so far.
+(socket, bind, connect, listen, accept), and one record for each direction that stands for the data moved so far. It
+also keeps each WSAStartup whose WSACleanup has not come: only the last WSACleanup closes the sockets. A forked process
+has sockets of its parent, which its own calls have not set up: data without an address counts as that of a stream.
 """
 
 from __future__ import annotations
@@ -41,8 +43,9 @@ class _Moved:
 
 @dataclass
 class _Socket:
-    """What earlier calls have done to an open socket."""
+    """What earlier calls have done to an open socket; `inherited` if it is one of the process that was forked."""
 
+    inherited: bool = False
     setup: dict[str, _Record] = field(default_factory=dict)
     moved: dict[str, _Moved] = field(default_factory=dict)
 
@@ -50,19 +53,23 @@ class _Socket:
     def is_stream(self) -> bool:
         args = self.setup.get("socket", {"args": {}})["args"]
         datagrams = args.get("type") == "SOCK_DGRAM" or args.get("protocol") == "IPPROTO_UDP"
-        return not datagrams and ("connect" in self.setup or "accept" in self.setup)
+        return self.inherited or (not datagrams and ("connect" in self.setup or "accept" in self.setup))
 
 
 class History:
-    """The records of the last `limit` calls, and `forgotten`, the number of calls before them."""
+    """The records of the last `limit` calls, and `forgotten`, the number of calls before them.
 
-    def __init__(self, limit: int) -> None:
+    `is_child`: they are the calls of a forked process.
+    """
+
+    def __init__(self, limit: int, is_child: bool = False) -> None:
         self.forgotten = 0
-        self._limit = limit
+        self._limit, self._is_child = limit, is_child
         # The calls, each with the size of its line; and the sum of these sizes.
         self._last: deque[tuple[_Record, int]] = deque()
         self._size = 0
         self._sockets: dict[int, _Socket] = {}
+        self._startups: deque[_Record] = deque(maxlen=MAX_SOCKETS)
 
     def add(self, record: _Record, size: int) -> None:
         """Add the next call, whose line in the trace has `size` bytes."""
@@ -76,7 +83,7 @@ class History:
 
     def records(self) -> list[_Record]:
         """The calls of a picture, in the order of the program."""
-        earlier = []
+        earlier = [*self._startups]
         for socket in self._sockets.values():
             earlier += [*socket.setup.values(), *(moved.record() for moved in socket.moved.values())]
         earlier.sort(key=lambda record: int(record["n"]))
@@ -96,13 +103,25 @@ class History:
             self._socket(args.get("s")).setup[call] = record
         elif call == "closesocket":
             self._close(args.get("s"))
+        elif call == "WSAStartup":
+            self._startups.append(record)
         elif call == "WSACleanup":
-            self._sockets.clear()
+            self._clean_up()
         elif call in ("send", "sendto", "recv", "recvfrom"):
             self._forget_data(record, args)
 
+    def _clean_up(self) -> None:
+        # A trace of some calls only may lack WSAStartup.
+        if self._startups:
+            self._startups.pop()
+        if not self._startups:
+            self._sockets.clear()
+
     def _forget_data(self, record: _Record, args: dict[str, Any]) -> None:
         socket, flags = self._sockets.get(_handle(args.get("s"))), str(args.get("flags"))
+        if socket is None and self._is_child and not isinstance(args.get("to", args.get("from_")), str):
+            socket = self._socket(args.get("s"))
+            socket.inherited = True
         if socket is None or not socket.is_stream or "MSG_PEEK" in flags or "MSG_OOB" in flags:
             return
         if buffer := args.get("buf"):
@@ -124,8 +143,9 @@ def _shortened(record: _Record) -> _Record:
     """A record without what is long: texts, and all data but their size."""
     args: dict[str, Any] = {}
     for name, value in record["args"].items():
-        if name == "buf" and isinstance(value, dict) and "bytes" in value:
-            args[name] = {"bytes": value["bytes"], "hex": ""}
+        if name == "buf":
+            if isinstance(value, dict) and "bytes" in value:
+                args[name] = {"bytes": value["bytes"], "hex": ""}
         elif isinstance(value, int) or (isinstance(value, str) and len(value) < 100):
             args[name] = value
     text = record["text"] if len(record["text"]) < 200 else f"{record['call']}()"

@@ -94,6 +94,9 @@ class Watch:
             self._start_next()
             changed = False
             for file in self.files:
+                started = self._programs.get(file)
+                # Asked before the file is read: all calls of a program are shown before its end.
+                is_over = started is not None and started.is_over()
                 before = list(file.programs)
                 if file.poll():
                     changed = True
@@ -101,9 +104,8 @@ class Watch:
                     new = [program for program in file.programs if program not in before]
                     taken = [program.lane.name for program in self.programs if program not in new]
                     distinct([program.lane for program in new], taken)
-                started = self._programs.get(file)
                 if started:
-                    changed = self._poll_started(file, started) or changed
+                    changed = self._poll_started(file, started, is_over and not file.behind) or changed
             if changed or self._waits_longer():
                 self.version += 1
                 self._changed = time.monotonic()
@@ -131,8 +133,7 @@ class Watch:
         late = time.monotonic() - program.started > _START_PAUSE
         return waits or late or file in self._ready or program.exit_code() is not None
 
-    def _poll_started(self, file: FollowedFile, started: StartedProgram) -> bool:
-        over = started.is_over() and not file.behind
+    def _poll_started(self, file: FollowedFile, started: StartedProgram, is_over: bool) -> bool:
         lines = started.take_output()
         writer, name = self._writer(file, started), file.name or started.name
         for line in () if self.ending else lines:
@@ -145,7 +146,7 @@ class Watch:
         if changed and started.exit_code() is not None:
             for program in file.programs:
                 self.rows.flush(program)
-        if over and file not in self._over:
+        if is_over and file not in self._over:
             self._over.add(file)
             changed = True
             if not started.problem:

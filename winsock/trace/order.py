@@ -108,7 +108,8 @@ def _first_of_a_lane(waiting: list[tuple[int, int, int]], lanes: dict[int, list[
 
 
 def _forward(arrows: list[Arrow]) -> list[Arrow]:
-    kept = [arrow for arrow in arrows if arrow.source.index < arrow.target.index]
+    # A call without an index is not in the timeline: it was combined with others.
+    kept = [arrow for arrow in arrows if 0 <= arrow.source.index < arrow.target.index]
     kept.sort(key=lambda arrow: (arrow.target.index, arrow.source.index))
     partners: dict[int, list[Event]] = {}
     for arrow in kept:

@@ -105,8 +105,6 @@ def page_data(timeline: Timeline) -> dict[str, Any]:
     texts = _Texts()
     wall, fraction = divmod(timeline.wall + zero, 10**6)
     columns = _columns(events, zero, texts)
-    index = {id(event): event.index for event in events}
-    arrows = [arrow for arrow in timeline.arrows if id(arrow.source) in index and id(arrow.target) in index]
     return {
         "wall": wall,
         "fraction": fraction,
@@ -121,10 +119,10 @@ def page_data(timeline: Timeline) -> dict[str, Any]:
         ],
         "columns": columns,
         "arrows": {
-            "from": [index[id(arrow.source)] for arrow in arrows],
-            "to": [index[id(arrow.target)] for arrow in arrows],
-            "kind": [texts.index(arrow.kind) for arrow in arrows],
-            "text": [texts.index(arrow.text) for arrow in arrows],
+            "from": [arrow.source.index for arrow in timeline.arrows],
+            "to": [arrow.target.index for arrow in timeline.arrows],
+            "kind": [texts.index(arrow.kind) for arrow in timeline.arrows],
+            "text": [texts.index(arrow.text) for arrow in timeline.arrows],
         },
         "texts": texts.all(),
     }

@@ -35,9 +35,9 @@ read or is not a trace, or output that cannot be written.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Draws the picture; returns the exit code, 2 if the output cannot be written.
+    """Draws the picture; returns the exit code.
 
-    Errors: SystemExit with code 2 for invalid options or files.
+    Errors: SystemExit with code 2 for invalid options.
     """
     return run_command(_PROG, lambda: _draw(_parser().parse_args(arguments)))
 

@@ -37,7 +37,10 @@ def source_of_call() -> dict[str, Any] | None:
 def _of_program(file: str) -> bool:
     if file.startswith("<frozen "):
         return False
-    path = os.path.abspath(file)
+    try:
+        path = os.path.abspath(file)
+    except OSError:  # the current folder was removed
+        path = file
     return not path.startswith((_WINSOCK, _LIBRARY)) or path.startswith(_INSTALLED)
 
 

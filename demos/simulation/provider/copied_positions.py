@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from math import inf
 from typing import NamedTuple
 
 from demos.copier.account_copier import AccountCopier
@@ -66,10 +67,20 @@ def changes_of(provider: SimulatedTerminal) -> list[Change]:
     return [Change(time, Decimal(lots)) for time, lots in provider.positions.get(SYMBOL, [])]
 
 
+def lots_since(provider: SimulatedTerminal, since: float, until: float = inf) -> set[Decimal]:
+    """The provider's positions between two seconds of the run, with the one that it had at the first."""
+    found = {Decimal(provider.position(SYMBOL, since))}
+    for time, lots in reversed(provider.positions.get(SYMBOL, [])):
+        if time < since:
+            break
+        if time <= until:
+            found.add(Decimal(lots))
+    return found
+
+
 def check_position(copier: SimulatedTerminal, factor: Decimal, provider: SimulatedTerminal, since: float) -> str:
     """Why the copier does not have the multiple of a position that the provider has had since then, or ""."""
-    lots = {change.lots for change in changes_of(provider) if change.time >= since}
-    allowed = {factor * each for each in (*lots, Decimal(provider.position(SYMBOL, since)))}
+    allowed = {factor * each for each in lots_since(provider, since)}
     own = Decimal(copier.position(SYMBOL))
     if own in allowed or _is_late(copier, own):
         return ""

@@ -125,6 +125,8 @@ class RevokedLogin:
         self._sent: dict[str, int] = {}
         # When the provider was frozen last: it can revoke nothing then.
         self._frozen_at = 0.0
+        # The events of the copier and of the provider that were checked.
+        self._received = self._logins = 0
 
     def note_frozen(self, now: float) -> None:
         """The provider is frozen now."""
@@ -140,20 +142,22 @@ class RevokedLogin:
     def check(
         self, since: float, now: float, service: Service | None, provider: SimulatedTerminal, copier: SimulatedTerminal
     ) -> Iterator[Violation]:
-        """Check the provider's connections and logins, and what the copier has received."""
+        """Check the provider's connections, and the new logins and received states."""
         login = self._login
         started = max((event.time for event in provider.of_kind("started")), default=0.0)
         if now < max(since, started, self._frozen_at) + LOGIN_DESK_S:
             self.note_sent(service)
         elif service is not None and _served(service, login):
             yield Violation(_REVOKED, f"{login} is still served at {now} s, revoked at {since} s")
-        for event in copier.of_kind("received"):
+        for event in copier.of_kind("received")[self._received :]:
+            self._received += 1
             number, stream = int(str(event.fields["number"])), str(event.fields["stream"])
             if event.time > since + LOGIN_DESK_S and number > self._sent.get(stream, 0):
                 yield Violation(
                     _REVOKED, f"{login} has received state {number} of {stream} at {event.time} s, revoked at {since} s"
                 )
-        for event in provider.of_kind("login"):
+        for event in provider.of_kind("login")[self._logins :]:
+            self._logins += 1
             if event.fields["login"] == login and event.time > max(since, self._frozen_at) + LOGIN_DESK_S:
                 yield Violation(_REVOKED, f"{login} has logged in at {event.time} s, revoked at {since} s")
 

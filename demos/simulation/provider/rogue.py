@@ -122,7 +122,7 @@ class Rogue:
             if websocket is None:
                 return
             login = Login(VERSION, self._prey.victim, password=WRONG_PASSWORD)
-            websocket.send_text(encode(login), _now())
+            websocket.send_text(encode(login), now_ms())
             self._listen(websocket, self._prey.victim, ANSWER_S)
             websocket.stream.close("")
 
@@ -143,7 +143,7 @@ class Rogue:
             return None
         prey, received = self._prey, list[tuple[str, str]]()
         sent = prey.utc_ns() / 1e9
-        websocket.send_text(encode(Login(VERSION, prey.guessed_login, password=password)), _now())
+        websocket.send_text(encode(Login(VERSION, prey.guessed_login, password=password)), now_ms())
         self._listen(websocket, "", GUESS_S, received)
         websocket.stream.close("")
         answers = [each for _, text in received if (each := _answer(text)) is not None]
@@ -163,7 +163,7 @@ class Rogue:
     def _garbage(self) -> None:
         port = self._chance.choice((self._prey.port, self._prey.plain_port))
         if self._chance.random() < 0.5 and (websocket := self._open()) is not None:
-            websocket.send_text(self._chance.randbytes(2000).hex(), _now())
+            websocket.send_text(self._chance.randbytes(2000).hex(), now_ms())
             self._listen(websocket, "", ANSWER_S)
             websocket.stream.close("")
         elif (s := self._connect(port)) is not None:
@@ -176,14 +176,14 @@ class Rogue:
         websocket = self._open(receive_buffer=1024)
         if websocket is None:
             return
-        websocket.send_text(encode(Login(VERSION, self._prey.slow_login, password=self._prey.slow_password)), _now())
+        websocket.send_text(encode(Login(VERSION, self._prey.slow_login, password=self._prey.slow_password)), now_ms())
         # Until the login is answered, nothing else may be sent.
         self._listen(websocket, self._prey.slow_login, 2.0)
         for _ in range(int(SLOW_S)):
-            websocket.send_text(encode(Resync()), _now())
+            websocket.send_text(encode(Resync()), now_ms())
             running_process().sleep(1.0)
         self._listen(websocket, self._prey.slow_login, 1.0)
-        websocket.close(NORMAL, "", _now())
+        websocket.close(NORMAL, "", now_ms())
         websocket.stream.close("")
 
     def _open(self, receive_buffer: int = 0) -> WebSocket | None:
@@ -197,14 +197,14 @@ class Rogue:
         channel = Channel(s)
         stream: Stream = channel
         if self._prey.pin is not None:
-            stream = client_tls(channel, pinning_context(), self._prey.host, self._prey.pin, _now())
+            stream = client_tls(channel, pinning_context(), self._prey.host, self._prey.pin, now_ms())
         host = f"{self._prey.host}:{self._prey.port}"
-        opening = open_websocket(stream, host, self.path, _now())
-        until = _now() + int(ANSWER_S * 1000)
-        while stream.is_open and _now() < until:
+        opening = open_websocket(stream, host, self.path, now_ms())
+        until = now_ms() + int(ANSWER_S * 1000)
+        while stream.is_open and now_ms() < until:
             wait_ready(s, ANSWER_S, writable=stream.wants_write)
-            stream.flush(_now())
-            if (websocket := opening.receive(_now())) is not None:
+            stream.flush(now_ms())
+            if (websocket := opening.receive(now_ms())) is not None:
                 return websocket
         stream.close("")
         return None
@@ -214,12 +214,12 @@ class Rogue:
     ) -> None:
         """Keep what arrives in ``received`` or the rogue's list, until the connection or the time ends."""
         kept = self.received if received is None else received
-        until = _now() + int(seconds * 1000)
-        while websocket.stream.is_open and (left := until - _now()) > 0:
-            kept += [(login, text) for text in websocket.receive(_now())]
+        until = now_ms() + int(seconds * 1000)
+        while websocket.stream.is_open and (left := until - now_ms()) > 0:
+            kept += [(login, text) for text in websocket.receive(now_ms())]
             if websocket.stream.is_open:
                 wait_ready(websocket.stream.socket, left / 1000, writable=websocket.stream.wants_write)
-                websocket.stream.flush(_now())
+                websocket.stream.flush(now_ms())
 
     def _connect(self, port: int) -> int | None:
         """A connected nonblocking socket, or None."""
@@ -252,6 +252,6 @@ def wait_ready(s: int, seconds: float, *, writable: bool) -> None:
         raise RuntimeError("WSAPoll has failed")
 
 
-def _now() -> int:
+def now_ms() -> int:
     """Milliseconds of the simulation."""
     return int(running_process().monotonic() * 1000)

@@ -15,7 +15,7 @@ from demos.provider.messages import VERSION, Ack, Login, Resync, Snapshot
 from demos.provider.protocol import decode_from_server, encode
 from demos.provider.service import Service
 from demos.simulation.process_context import process_context
-from demos.simulation.provider.rogue import Rogue
+from demos.simulation.provider.rogue import Rogue, now_ms
 from demos.simulation.scenario import Violation
 from demos.wire.channel import LIMITS
 from demos.wire.opening import start_winsock
@@ -59,7 +59,7 @@ class UnreadingSubscriber(Rogue):
         """Subscribe and read nothing more; whether it has got the state before."""
         process, received = running_process(), list[tuple[str, str]]()
         login = Login(VERSION, self._prey.slow_login, password=self._prey.slow_password)
-        websocket.send_text(encode(login), _now())
+        websocket.send_text(encode(login), now_ms())
         self._listen(websocket, "", _LISTEN_S, received)
         messages = [decode_from_server(text) for _, text in received]
         state = next((each for each in messages if isinstance(each, Snapshot)), None)
@@ -67,16 +67,16 @@ class UnreadingSubscriber(Rogue):
             return False
         ping = Ping(payload=bytes(_PAYLOAD))
         for count in _PINGS:
-            websocket.stream.send(b"".join(bytes(websocket.connection.send(ping)) for _ in range(count)), _now())
+            websocket.stream.send(b"".join(bytes(websocket.connection.send(ping)) for _ in range(count)), now_ms())
             process.sleep(_LISTEN_S)
-            websocket.stream.flush(_now())
+            websocket.stream.flush(now_ms())
         for _ in range(_UNREAD_S):
             if not websocket.is_open:
                 break
-            websocket.send_text(encode(Ack(state.stream, state.seq)), _now())
-            websocket.send_text(encode(Resync()), _now())
+            websocket.send_text(encode(Ack(state.stream, state.seq)), now_ms())
+            websocket.send_text(encode(Resync()), now_ms())
             process.sleep(1.0)
-            websocket.stream.flush(_now())
+            websocket.stream.flush(now_ms())
         return True
 
 
@@ -120,7 +120,3 @@ def _prepared(service: Service | None) -> dict[int, int]:
         for connection in expert.clients.connections.values()
         if connection.stream.unsent and connection.session and connection.session.subscription
     }
-
-
-def _now() -> int:
-    return int(running_process().monotonic() * 1000)

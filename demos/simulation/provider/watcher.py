@@ -21,8 +21,8 @@ from demos.provider.messages import VERSION, Ack, FromServer, Heartbeat, Login, 
 from demos.provider.protocol import decode_from_server, encode
 from demos.provider.states import merge
 from demos.simulation.process_context import process_context
-from demos.simulation.provider.copied_positions import SYMBOL, changes_of
-from demos.simulation.provider.rogue import Prey, Rogue, wait_ready
+from demos.simulation.provider.copied_positions import SYMBOL, changes_of, lots_since
+from demos.simulation.provider.rogue import Prey, Rogue, now_ms, wait_ready
 from demos.simulation.scenario import Violation
 from demos.simulation.terminals import SimulatedTerminal
 from demos.wire.opening import start_winsock
@@ -64,21 +64,21 @@ class Watcher(Rogue):
                 process.sleep(self._chance.uniform(*_PAUSES))
                 if (websocket := self._open()) is not None:
                     self._subscribe(websocket, process.monotonic() + self._chance.uniform(*_LASTS))
-                    websocket.close(NORMAL, "", _now())
+                    websocket.close(NORMAL, "", now_ms())
                     websocket.stream.close("")
 
     def _subscribe(self, websocket: WebSocket, until: float) -> None:
         process = running_process()
-        websocket.send_text(encode(Login(VERSION, self._prey.slow_login, token=self._token)), _now())
+        websocket.send_text(encode(Login(VERSION, self._prey.slow_login, token=self._token)), now_ms())
         while websocket.is_open and (left := until - process.monotonic()) > 0:
-            for text in websocket.receive(_now()):
+            for text in websocket.receive(now_ms()):
                 message = decode_from_server(text)
                 self.heard.append(Heard(process.monotonic(), message))
                 if isinstance(message, (Snapshot, Update)):
-                    websocket.send_text(encode(Ack(message.stream, message.seq)), _now())
+                    websocket.send_text(encode(Ack(message.stream, message.seq)), now_ms())
             if websocket.stream.is_open:
                 wait_ready(websocket.stream.socket, left + 0.001, writable=websocket.stream.wants_write)
-                websocket.stream.flush(_now())
+                websocket.stream.flush(now_ms())
 
 
 class ForwardedStates:
@@ -148,8 +148,8 @@ class ForwardedStates:
             return
         since, until = min(seconds) - _LOOK_S - _NOTICED_S, max(seconds) + _LOOK_S
         held = _lots(self._state)
-        had = {change.lots for change in changes_of(provider) if since <= change.time <= until}
-        if held not in had | {Decimal(provider.position(SYMBOL, since))}:
+        had = lots_since(provider, since, until)
+        if held not in had:
             yield Violation(
                 "a confirmed state was the provider's newest",
                 f"{held} lots were confirmed for the time {time}, {since} s to {until} s, when the provider had {had}",
@@ -158,7 +158,3 @@ class ForwardedStates:
 
 def _lots(state: Snapshot) -> Decimal:
     return sum((each.lots for each in state.positions if each.symbol == SYMBOL), Decimal(0))
-
-
-def _now() -> int:
-    return int(running_process().monotonic() * 1000)

@@ -167,9 +167,9 @@ def _undrawn(name: str, client: SimulatedTerminal) -> Iterator[Violation]:
 
 def _rows_before(server: SimulatedTerminal, time: float) -> int:
     """The number of the newest row that the server had at this time, in its present start."""
-    rows = [int(str(event.fields["seq"])) for event in server.of_kind("stream", "bar") if event.time <= time]
-    starts = [event.start for event in server.of_kind("stream", "bar") if event.time <= time]
-    return rows[-1] if rows and starts[-1] == server.starts else 0
+    rows = (event for event in reversed(server.events) if event.kind in ("stream", "bar") and event.time <= time)
+    newest = next(rows, None)
+    return int(str(newest.fields["seq"])) if newest is not None and newest.start == server.starts else 0
 
 
 def _global(terminal: SimulatedTerminal, name: str) -> Any:

@@ -25,6 +25,7 @@ from demos.provider.service import Service
 from demos.provider.state_file import StateFile
 from demos.provider.users import UserStore
 from demos.simulation.certificate import simulated_certificate
+from demos.simulation.hubs import certificate_inputs, pin
 from demos.simulation.order_kills import OrderKills
 from demos.simulation.process_context import CHEAP_PASSWORDS
 from demos.simulation.program_limits import CLIENT, ProgramLimits
@@ -38,7 +39,6 @@ from demos.simulation.provider.unreading import FullConnections, UnreadingSubscr
 from demos.simulation.scenario import Scenario, Targets, Violation
 from demos.simulation.terminals import Setup
 from demos.simulation.world import World
-from demos.wire.tls_contexts import fingerprint_text
 from winsock.simulation.faults import Fault
 from winsock.simulation.hosts import Host
 from winsock.simulation.random_streams import random_stream
@@ -130,12 +130,12 @@ class ProviderScenario(Scenario):
         follow = {"Host": PROVIDER, "Port": PLAIN_PORT, "silence": SILENCE, "fast": chance.random() < 0.5}
         world.terminal(PLAIN, PLAIN, self._copier(follow))
         host, where = (PROVIDER, ROGUE) if self.tls else ("localhost", PROVIDER)
-        pin = simulated_certificate().fingerprint if self.tls else None
+        fingerprint = simulated_certificate().fingerprint if self.tls else None
         # From the address of a copier, wrong passwords for its login would keep it out, as they should.
         victim = chance.choice(self.subscribers) if self.tls else IDLE_USER
         prey = Prey(
-            host, PORT, PLAIN_PORT, pin, victim, SLOW_USER, PASSWORDS[SLOW_USER], IDLE_USER, PASSWORDS[IDLE_USER],
-            world.hosts[PROVIDER].utc_ns,
+            host, PORT, PLAIN_PORT, fingerprint, victim, SLOW_USER, PASSWORDS[SLOW_USER], IDLE_USER,
+            PASSWORDS[IDLE_USER], world.hosts[PROVIDER].utc_ns,
         )  # fmt: skip
         rogue = Rogue(prey, random_stream(world.seed, "rogue"), pause=chance.choice((5.0, 20.0)))
         world.program(ROGUE, where, rogue.run)
@@ -153,11 +153,7 @@ class ProviderScenario(Scenario):
             "plain_port": PLAIN_PORT, "fast": chance.random() < 0.5, "strategy": chance.choice((1, 2, 4)),
         }  # fmt: skip
         if self.tls:
-            certificate = simulated_certificate()
-            for name, data in (("cert", certificate.certificate), ("key", certificate.key)):
-                file = state.with_name(f"{name}.pem")
-                file.write_bytes(data)
-                inputs[name] = str(file)
+            inputs |= certificate_inputs(world, PROVIDER)
         setup = Setup(
             program="provider",
             inputs=inputs,
@@ -183,12 +179,11 @@ class ProviderScenario(Scenario):
         secret.write_text(text, encoding="utf-8")
         secret.chmod(0o600)
         inputs[f"{kind}_file"] = str(secret)
-        certificate = simulated_certificate()
         if self.tls and name == PASSWORD_USER:
-            (disk / "ca.pem").write_bytes(certificate.certificate)
+            (disk / "ca.pem").write_bytes(simulated_certificate().certificate)
             inputs["ca"] = str(disk / "ca.pem")
         elif self.tls:
-            inputs["pin"] = fingerprint_text(certificate.fingerprint)
+            inputs["pin"] = pin()
         setup = self._copier(inputs)
         if self.order_kills:
             setup = replace(setup, prepare=self._order_kills(self.world.hosts[host], name).prepare)

@@ -8,7 +8,7 @@ and every client buys; then all clients must show the total of all accounts, as 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from ipaddress import ip_address
 from itertools import pairwise
@@ -320,7 +320,7 @@ def _is_paused(client: SimulatedTerminal) -> bool:
     return bool(events) and events[-1].start == client.starts and bool(events[-1].fields["paused"])
 
 
-def _publications(world: World) -> list[Event]:
+def _publications(world: World) -> Sequence[Event]:
     return world.terminals[SERVER].of_kind("published")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 from zlib import crc32
 
@@ -199,7 +199,7 @@ class Applied:
             if event.kind == "applied":
                 yield from self._check(event, server.of_kind("created"))
 
-    def _check(self, applied: Event, created: list[Event]) -> Iterator[Violation]:
+    def _check(self, applied: Event, created: Sequence[Event]) -> Iterator[Violation]:
         number = max(
             (
                 number

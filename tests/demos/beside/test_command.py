@@ -97,7 +97,7 @@ def test_a_long_name_of_a_file_or_a_procedure_keeps_the_columns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / f"{'x' * 64}.mq5"
-    path.write_text(listing("tick_client", more=f"void {'Y' * 100}()\n{{\n}}\n"), encoding="utf-8")
+    path.write_text(listing("tick_client", more=f"void {'Y' * 100_000}()\n{{\n}}\n"), encoding="utf-8")
     assert beside(path) == 0
     out = capsys.readouterr().out
     assert all(len(line) <= 80 for line in out.splitlines())

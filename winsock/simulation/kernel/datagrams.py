@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from . import groups
 from .addresses import ANY4, Interface, is_multicast, is_wildcard
-from .environment import Environment
 from .files import POLLERR, POLLIN, POLLOUT
 from .filters import Arrival, Filter, accepts
 from .ip_layer import IpLayer
@@ -42,14 +41,14 @@ class DatagramSocket(InetSocket):
         self.udp = udp
         self.queue: deque[Datagram] = deque()
         self.queued = 0  # bytes of the receive buffer in use
-        self.error_queue: deque[int] = deque()
+        self.has_queued_errors = False
         self.memberships: list[groups.Membership] = []
         self.filter: Filter | None = None
 
     def events(self) -> int:
         # A datagram leaves at once, so there is always room for the next one.
         events = POLLOUT | (POLLIN if self.queue else 0)
-        return events | (POLLERR if self.error or self.error_queue else 0)
+        return events | (POLLERR if self.error or self.has_queued_errors else 0)
 
     def bind(self, local: Address) -> int:
         result = super().bind(local)
@@ -188,12 +187,12 @@ class DatagramSocket(InetSocket):
 
     def report_unreachable(self) -> None:
         self.error = errno.ECONNREFUSED
-        self.error_queue.append(errno.ECONNREFUSED)
+        self.has_queued_errors = True
         self.notify()
 
     def clear_error_queue(self) -> None:
-        if self.error_queue:
-            self.error_queue.clear()
+        if self.has_queued_errors:
+            self.has_queued_errors = False
             self.error = 0
 
     def set_option(self, level: int, option: int, value: int) -> int:
@@ -217,8 +216,8 @@ class DatagramSocket(InetSocket):
 class Udp:
     """All datagram sockets of a host."""
 
-    def __init__(self, environment: Environment, ip: IpLayer, start: int) -> None:
-        self.environment, self.ip = environment, ip
+    def __init__(self, ip: IpLayer, start: int) -> None:
+        self.ip = ip
         self.ports = PortTable(start)
         self._sockets: ByPort[DatagramSocket] = ByPort()
         ip.register("udp", self.receive)

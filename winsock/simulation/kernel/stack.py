@@ -54,7 +54,7 @@ class Stack:
         start = environment.now // MILLISECOND
         # UDP takes other ports than TCP, so that a TCP socket does not connect to itself where a program has mistaken
         # the one for the other.
-        self.udp = Udp(environment, self.ip, start + EPHEMERAL_PORTS // 2)
+        self.udp = Udp(self.ip, start + EPHEMERAL_PORTS // 2)
         self.tcp = TcpTables(environment, self.ip, start)
 
     def set_record(self, record: Callable[[str], None] | None) -> None:

@@ -32,9 +32,7 @@ def posix_modules(stack: Stack, files: Files, wait: Wait) -> dict[str, object]:
             own_addresses=lambda: interfaces.own_addresses(stack),
             InterfaceAddress=interfaces.InterfaceAddress,
         ),
-        "listen_queues": _module(
-            "listen_queues", None, is_full=lambda local, peer: listen_queues.is_full(stack, local, peer)
-        ),
+        "listen_queues": _module("listen_queues", None, is_full=lambda local, peer: listen_queues.is_full(stack, peer)),
         "port_sharing": _module("port_sharing", None, forget_sharing=lambda port: None),
         "packet_filter": packet_filter,
     }

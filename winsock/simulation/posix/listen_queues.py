@@ -7,7 +7,7 @@ from ..kernel.stack import Stack
 from .address_names import address_of
 
 
-def is_full(stack: Stack, local: bytes, peer: bytes) -> bool | None:
+def is_full(stack: Stack, peer: bytes) -> bool | None:
     """Whether the queue is full of the listener that a client reaches at `peer`; None where that is another host."""
     address = address_of(peer)
     if not stack.interfaces.is_own(address.ip):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -32,11 +33,11 @@ def _reader() -> Callable[[int, Any, int], bool] | None:
         read.restype = ctypes.c_ssize_t
         word = ctypes.c_ulong
         read.argtypes = (ctypes.c_int, ctypes.c_void_p, word, ctypes.c_void_p, word, word)
-        process = library.getpid()
 
         def copied(start: int, copy: Any, size: int) -> bool:
             local, remote = _Part(ctypes.addressof(copy), size), _Part(start, size)
-            return bool(read(process, ctypes.byref(local), 1, ctypes.byref(remote), 1, 0) == size)
+            # A forked process uses this function too: its memory is its own.
+            return bool(read(os.getpid(), ctypes.byref(local), 1, ctypes.byref(remote), 1, 0) == size)
 
         return copied
     return None

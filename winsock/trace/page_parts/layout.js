@@ -104,14 +104,7 @@ function timeWidth() {
 }
 
 // The first row whose value in the list is not smaller.
-function rowAt(list, value) {
-  let low = 0, high = layout.count;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (list[middle] < value) low = middle + 1; else high = middle;
-  }
-  return low;
-}
+const rowAt = (list, value) => positionIn(list, value, layout.count);
 
 function yOf(time) {
   const {t, y, count} = layout, after = rowAt(t, time);

@@ -2,18 +2,23 @@
 let version = 0;
 
 async function poll() {
+  let answers = false, news = null;
   try {
     const answer = await fetch(`data.json?version=${version}`, {cache: "no-store"});
-    if (answer.status === 200) {
-      const news = await answer.json();
+    if (answer.status === 200) news = await answer.json();
+    answers = answer.ok;
+  } catch {
+    // The command that serves this page has ended.
+  }
+  showLive(answers);
+  try {
+    if (news) {
       version = news.version;
       setData(news);
     }
-    showLive(answer.ok);
-  } catch {
-    showLive(false);
+  } finally {
+    setTimeout(poll, 500);
   }
-  setTimeout(poll, 500);
 }
 
 function showLive(answers) {

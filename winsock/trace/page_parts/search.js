@@ -68,9 +68,9 @@ function hits() {
   return found.rows;
 }
 
-// The index of the first number of a sorted list that is not below `value`.
-function positionIn(list, value) {
-  let low = 0, high = list.length;
+// The index of the first of `count` numbers of a sorted list that is not below `value`; `count` if there is none.
+function positionIn(list, value, count = list.length) {
+  let low = 0, high = count;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (list[middle] < value) low = middle + 1; else high = middle;
@@ -78,11 +78,8 @@ function positionIn(list, value) {
   return low;
 }
 
-// From here the next match is searched: the selected call, or the first visible one.
-function here() {
-  const row = state.call >= 0 ? layout.place[state.call] : -1;
-  return row >= 0 ? row : -1;
-}
+// The row of the selected call; -1 if there is none, or if the filter hides it.
+const here = () => layout.place[state.call] ?? -1;
 
 function goIn(rows, direction, what) {
   if (!rows.length) return say(`no ${what} among the shown calls`);
