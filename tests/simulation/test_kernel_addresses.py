@@ -480,7 +480,14 @@ class TestResolver:
 
     @pytest.mark.parametrize(
         ("text", "number"),
-        [(b"127.1", 0x0100007F), (b"0x7f.0.0.1", 0x0100007F), (b"1.2.3.4 x", 0x04030201), (b"1.2.3.256", 0xFFFFFFFF)],
+        [
+            (b"127.1", 0x0100007F),
+            (b"0x7f.0.0.1", 0x0100007F),
+            (b"1.2.3.4 x", 0x04030201),
+            (b"1.2.3.256", 0xFFFFFFFF),
+            (b"0" * 5000 + b"12.0x" + b"0" * 40 + b"2.3.4", 0x0403020A),
+            (b"9" * 5000, 0xFFFFFFFF),
+        ],
     )
     def test_inet_addr_takes_numbers_as_c_writes_them(self, one: Host, text: bytes, number: int) -> None:
         assert one.modules["resolver"].inet_addr(text) == number
