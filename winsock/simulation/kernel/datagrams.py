@@ -43,7 +43,7 @@ class DatagramSocket(InetSocket):
         self.udp = udp
         self.queue: deque[Datagram] = deque()
         self.queued = 0  # bytes of the receive buffer in use
-        self.error_queue: deque[int] = deque()
+        self.error_queued = False  # whether the error queue has an entry, which is as good as many
         self.memberships: list[groups.Membership] = []
         self.filter: Filter | None = None
         self._peer_scope = 0
@@ -51,7 +51,7 @@ class DatagramSocket(InetSocket):
     def events(self) -> int:
         # A datagram leaves at once, so there is always room for the next one.
         events = POLLOUT | (POLLIN if self.queue else 0)
-        return events | (POLLERR if self.error or self.error_queue else 0)
+        return events | (POLLERR if self.error or self.error_queued else 0)
 
     def bind(self, local: Address) -> int:
         result = super().bind(local)
@@ -194,13 +194,12 @@ class DatagramSocket(InetSocket):
 
     def report_unreachable(self) -> None:
         self.error = errno.ECONNREFUSED
-        self.error_queue.append(errno.ECONNREFUSED)
+        self.error_queued = True
         self.notify()
 
     def clear_error_queue(self) -> None:
-        if self.error_queue:
-            self.error_queue.clear()
-            self.error = 0
+        if self.error_queued:
+            self.error_queued, self.error = False, 0
 
     def set_option(self, level: int, option: int, value: int) -> int:
         error = groups.interface_error(self.udp.ip.interfaces, level, option, value)
