@@ -41,6 +41,7 @@ from winsock import (
     SOCKET_ERROR,
     WSAEALREADY,
     WSAECONNABORTED,
+    WSAECONNRESET,
     WSAENOTCONN,
     WSAESHUTDOWN,
     WSAETIMEDOUT,
@@ -180,6 +181,16 @@ def test_the_end_of_the_stream_follows_a_send_that_times_out() -> None:
     assert sends.result() == (SOCKET_ERROR, WSAETIMEDOUT)
     assert len(receive_all(server, before + 2 * SIZE)) >= before
     assert recv(server, bytearray(1), 1, 0) == 0
+
+
+def test_a_blocked_send_before_the_end_of_the_stream_reports_a_reset() -> None:
+    client, server, _ = full()
+    assert shutdown(server, SD_SEND) == 0
+    sends = sending(client, SIZE)
+    assert shutdown(client, SD_SEND) == 0
+    assert closesocket(server) == 0  # with unread data
+    assert sends.result()[1] in (WSAECONNABORTED, WSAECONNRESET)
+    assert error_of(recv(client, bytearray(1), 1, 0)) in (WSAECONNABORTED, WSAECONNRESET)
 
 
 def test_a_second_shutdown_does_not_end_a_blocked_send() -> None:

@@ -8,6 +8,7 @@ import pytest
 from winsock_kit import (
     await_events,
     error_of,
+    give_time,
     name_of,
     option,
     readable,
@@ -201,6 +202,17 @@ def test_data_sent_to_a_peer_that_has_closed_aborts_the_connection(pair: tuple[i
     await_events(client, POLLERR)
     assert error_of(recv(client, bytearray(1), 1, 0)) in (WSAECONNABORTED, WSAECONNRESET)
     assert error_of(send(client, b"1", 1, 0)) in (WSAECONNABORTED, WSAECONNRESET)
+
+
+def test_after_sd_send_every_recv_reports_a_reset_that_came_after_the_peers_end(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert closesocket(server) == 0
+    assert readable(client)
+    assert send(client, b"too late", 8, 0) == 8
+    give_time(100)  # for the reset, which select and WSAPoll would see
+    assert shutdown(client, SD_SEND) == 0 or WSAGetLastError() in (WSAECONNRESET, WSAECONNABORTED)
+    for _ in range(2):
+        assert error_of(recv(client, bytearray(1), 1, 0)) in (WSAECONNABORTED, WSAECONNRESET)
 
 
 @pytest.mark.posix_only("calls the other recv from inside compat's")

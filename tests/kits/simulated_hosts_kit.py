@@ -20,12 +20,12 @@ from winsock.simulation.units import MILLISECOND, SECOND
 __all__ = ["MILLISECOND", "SECOND", "Host", "Wire", "sockaddr"]
 
 
-def sockaddr(address: str, port: int) -> bytes:
+def sockaddr(address: str, port: int, scope: int = 0) -> bytes:
     """Winsock's sockaddr for an address of IPv4 or IPv6."""
     ip = ipaddress.ip_address(address).packed
     if len(ip) == 4:
         return c.AF_INET.to_bytes(2, "little") + port.to_bytes(2, "big") + ip + bytes(8)
-    return c.AF_INET6.to_bytes(2, "little") + port.to_bytes(2, "big") + bytes(4) + ip + bytes(4)
+    return c.AF_INET6.to_bytes(2, "little") + port.to_bytes(2, "big") + bytes(4) + ip + scope.to_bytes(4, "little")
 
 
 class _Event:

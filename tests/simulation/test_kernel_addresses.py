@@ -90,6 +90,14 @@ class TestDualStack:
         assert one.system.connect(fd, sockaddr("::ffff:127.0.0.1", 9)) == 0
         assert one.system.connect(fd, sockaddr("::1", 9)) == -errno.EAFNOSUPPORT
 
+    @pytest.mark.parametrize("kind", [c.SOCK_STREAM, c.SOCK_DGRAM])
+    def test_a_socket_that_is_bound_to_the_ipv4_wildcard_cannot_reach_ipv6(self, one: Host, kind: int) -> None:
+        fd = dual_stack(one, kind)
+        assert one.system.bind(fd, sockaddr("::ffff:0.0.0.0", 0)) == 0
+        assert one.system.connect(fd, sockaddr("::1", 80)) == -errno.EAFNOSUPPORT
+        assert one.system.connect(fd, sockaddr("::ffff:127.0.0.1", 80)) in (0, -errno.EINPROGRESS)
+        assert one.system.getsockname(fd)[1] == sockaddr("::ffff:127.0.0.1", one.port_of(fd))
+
     def test_a_datagram_to_port_0_of_a_connection_fails_only_on_a_mapped_address(self, one: Host) -> None:
         for address, result in (("::1", 1), ("::ffff:127.0.0.1", -errno.EINVAL)):
             fd = dual_stack(one, c.SOCK_DGRAM)
@@ -154,6 +162,22 @@ class TestIpv6:
         one.system.sendto(last, b"x", 0, sockaddr("127.0.0.1", 53))
         assert (one.events(first), one.events(last)) == (POLLOUT, POLLOUT | POLLIN)
 
+    def test_of_connected_sockets_the_one_that_connected_last_receives(self, one: Host) -> None:
+        first, second = datagram(one, "127.0.0.1", 99), datagram(one, "127.0.0.1", 99)
+        peer = datagram(one, "127.0.0.1", 98)
+        for fd in (second, first):
+            assert one.system.connect(fd, sockaddr("127.0.0.1", 98)) == 0
+        one.system.sendto(peer, b"x", 0, sockaddr("127.0.0.1", 99))
+        assert (one.receive(first), one.receive(second)) == (b"x", -errno.EAGAIN)
+
+    def test_a_peer_with_a_port_comes_before_one_with_any_port(self, one: Host) -> None:
+        exact, any_port = datagram(one, "127.0.0.1", 99), datagram(one, "127.0.0.1", 99)
+        peer = datagram(one, "127.0.0.1", 98)
+        assert one.system.connect(exact, sockaddr("127.0.0.1", 98)) == 0
+        assert one.system.connect(any_port, sockaddr("127.0.0.1", 0)) == 0
+        one.system.sendto(peer, b"x", 0, sockaddr("127.0.0.1", 99))
+        assert (one.receive(exact), one.receive(any_port)) == (b"x", -errno.EAGAIN)
+
     def test_a_dual_stack_wildcard_takes_the_port_of_ipv4_too(self, one: Host) -> None:
         fd, other = one.socket(family=c.AF_INET6), one.socket()
         assert one.system.bind(fd, sockaddr("::", 80)) == 0
@@ -208,6 +232,40 @@ class TestGroups:
         wire.run()
         assert receiver.receive_from(member)[1][8:24] == ipaddress.ip_address(source).packed
 
+    @pytest.mark.parametrize("connected", [True, False])
+    @pytest.mark.parametrize(("scope", "source", "other"), [(1, "::1", 2), (2, "fe80::1", 1)])
+    def test_a_scope_id_chooses_the_interface_of_a_link_local_group(
+        self, wire: Wire, scope: int, source: str, other: int, connected: bool
+    ) -> None:
+        host = Host(wire, "fe80::1", "fd00::1")
+        member, fd = datagram(host, "::", 99, c.AF_INET6), datagram(host, "::", 98, c.AF_INET6)
+        assert join(host, member, "ff02::7") == 0
+        assert host.system.set_option(fd, c.IPPROTO_IPV6, c.IPV6_MULTICAST_IF, other) == 0
+        group = sockaddr("ff02::7", 99, scope)
+        if connected:
+            assert host.system.connect(fd, group) == 0
+            assert host.system.send(fd, b"x", 0) == 1
+        else:
+            assert host.system.sendto(fd, b"x", 0, group) == 1
+        assert host.receive_from(member)[1][8:24] == ipaddress.ip_address(source).packed
+
+    @pytest.mark.parametrize(("address", "scope"), [("ff02::7", 9), ("fe80::1", 1), ("fe80::1", 9), ("fe80::5", 1)])
+    def test_a_scope_id_that_does_not_lead_to_the_address_is_refused(
+        self, wire: Wire, address: str, scope: int
+    ) -> None:
+        host = Host(wire, "fe80::1", "fd00::1")
+        fd, stream = host.socket(c.SOCK_DGRAM, c.AF_INET6), host.socket(family=c.AF_INET6)
+        name = sockaddr(address, 99, scope)
+        assert host.system.sendto(fd, b"x", 0, name) == -errno.ENETUNREACH
+        assert host.system.connect(fd, name) == host.system.connect(stream, name) == -errno.ENETUNREACH
+        assert host.port_of(fd) == host.port_of(stream) == 0
+
+    def test_a_link_local_address_is_bound_with_the_scope_id_of_its_interface(self, wire: Wire) -> None:
+        host = Host(wire, "fe80::1", "fd00::1")
+        fd = host.socket(c.SOCK_DGRAM, c.AF_INET6)
+        assert host.system.bind(fd, sockaddr("fe80::1", 99, 1)) == -errno.EADDRNOTAVAIL
+        assert host.system.bind(fd, sockaddr("fe80::1", 99, 2)) == 0
+
     def test_ttl_0_keeps_a_datagram_on_the_host(self, one: Host, two: Host) -> None:
         here, there = datagram(one, "0.0.0.0", 99), datagram(two, "0.0.0.0", 99)
         join(one, here, GROUP)
@@ -253,6 +311,15 @@ class TestGroups:
         assert join(one, fd, "10.0.0.9") == -errno.EINVAL
         no_interface = mreq(GROUP, "10.0.0.77")
         assert one.system.set_membership(fd, c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP, no_interface) == -errno.ENODEV
+
+    def test_no_socket_is_a_member_on_an_interface_that_does_not_exist(self, one: Host) -> None:
+        for family, request in ((c.AF_INET, mreq(GROUP, "10.0.0.77")), (c.AF_INET6, mreq6(GROUP6, 9))):
+            fd = one.socket(c.SOCK_DGRAM, family)
+            assert join(one, fd, GROUP if family == c.AF_INET else GROUP6) == 0
+            leave = (c.IPPROTO_IP, c.IP_DROP_MEMBERSHIP)
+            if family == c.AF_INET6:
+                leave = (c.IPPROTO_IPV6, c.IPV6_DROP_MEMBERSHIP)
+            assert one.system.set_membership(fd, *leave, request) == -errno.EADDRNOTAVAIL
 
     def test_the_first_bytes_of_an_interface_may_be_its_index(self, one: Host) -> None:
         fd = datagram(one, "0.0.0.0", 99)
@@ -321,6 +388,21 @@ class TestBroadcasts:
         assert two.receive(first) == two.receive(second) == one.receive(own) == b"all"
         assert two.receive(bound) == -errno.EAGAIN
 
+    def test_the_broadcast_address_of_loopback_reaches_all_sockets_of_the_host(self, one: Host, two: Host) -> None:
+        first, second, far = (datagram(host, "0.0.0.0", 99) for host in (one, one, two))
+        sender = datagram(one, "0.0.0.0", 98)
+        one.system.set_option(sender, c.SOL_SOCKET, c.SO_BROADCAST, 1)
+        assert one.system.sendto(sender, b"all", 0, sockaddr("127.255.255.255", 99)) == 3
+        one.wire.run()
+        assert one.receive(first) == one.receive(second) == b"all"
+        assert two.receive(far) == -errno.EAGAIN
+
+    def test_nobody_reports_a_closed_port_of_the_broadcast_address_of_loopback(self, one: Host) -> None:
+        fd = datagram(one, "0.0.0.0", 98)
+        one.system.set_option(fd, c.SOL_SOCKET, c.SO_BROADCAST, 1)
+        assert one.system.sendto(fd, b"x", 0, sockaddr("127.255.255.255", 99)) == 1
+        assert one.events(fd) == POLLOUT
+
     def test_a_broadcast_does_not_reach_a_host_of_another_net(self, one: Host, wire: Wire) -> None:
         other = Host(wire, "10.0.1.1")
         stranger, own = datagram(other, "0.0.0.0", 99), datagram(one, "0.0.0.0", 99)
@@ -350,6 +432,13 @@ class TestBroadcasts:
         fd = one.socket(c.SOCK_DGRAM)
         assert one.system.sendto(fd, b"x", 0, sockaddr("10.0.0.255", 99)) == -errno.EACCES
         assert one.system.connect(fd, sockaddr("255.255.255.255", 99)) == -errno.EACCES
+
+    def test_a_broadcast_without_the_option_is_refused_whatever_its_size(self, one: Host) -> None:
+        fd, name = one.socket(c.SOCK_DGRAM), sockaddr("10.0.0.255", 99)
+        assert one.system.sendto(fd, bytes(65508), 0, name) == -errno.EACCES
+        assert one.system.sendto(fd, bytes(65536), 0, name) == -errno.EMSGSIZE
+        one.system.set_option(fd, c.SOL_SOCKET, c.SO_BROADCAST, 1)
+        assert one.system.sendto(fd, bytes(65508), 0, name) == -errno.EMSGSIZE
 
     def test_the_broadcast_addresses_of_the_nets_are_known(self, one: Host) -> None:
         assert one.system.is_net_broadcast(bytes((10, 0, 0, 255))) == 1
@@ -391,7 +480,14 @@ class TestResolver:
 
     @pytest.mark.parametrize(
         ("text", "number"),
-        [(b"127.1", 0x0100007F), (b"0x7f.0.0.1", 0x0100007F), (b"1.2.3.4 x", 0x04030201), (b"1.2.3.256", 0xFFFFFFFF)],
+        [
+            (b"127.1", 0x0100007F),
+            (b"0x7f.0.0.1", 0x0100007F),
+            (b"1.2.3.4 x", 0x04030201),
+            (b"1.2.3.256", 0xFFFFFFFF),
+            (b"0" * 5000 + b"12.0x" + b"0" * 40 + b"2.3.4", 0x0403020A),
+            (b"9" * 5000, 0xFFFFFFFF),
+        ],
     )
     def test_inet_addr_takes_numbers_as_c_writes_them(self, one: Host, text: bytes, number: int) -> None:
         assert one.modules["resolver"].inet_addr(text) == number

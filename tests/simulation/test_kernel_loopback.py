@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import tracemalloc
 
 import pytest
 from simulated_hosts_kit import Host, Wire, sockaddr
@@ -273,6 +274,16 @@ class TestDatagrams:
         assert host.events(fd) & POLLERR  # the error queue
         host.system.clear_error_queue(fd)
         assert host.receive(fd) == -errno.EAGAIN
+
+    def test_reports_of_a_closed_port_that_nobody_takes_need_no_more_memory(self, host: Host) -> None:
+        fd = host.socket(c.SOCK_DGRAM)
+        tracemalloc.start()
+        try:
+            for _ in range(20_000):
+                host.system.sendto(fd, b"x", 0, sockaddr("127.0.0.1", 5000))
+            assert tracemalloc.get_traced_memory()[0] < 20_000
+        finally:
+            tracemalloc.stop()
 
     def test_a_connected_socket_receives_from_its_peer_only(self, host: Host) -> None:
         one, two, three = (host.socket(c.SOCK_DGRAM) for _ in range(3))

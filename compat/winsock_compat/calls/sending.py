@@ -161,6 +161,8 @@ def _send_error(sock: Socket, number: int) -> int:
     if number == errno.EINTR:
         return 0
     if sock.stream:
+        if number == errno.EPIPE and sock.send_off and not (sock.broken or system.is_connection_gone(sock.fd)):
+            return WSAESHUTDOWN  # another thread has shut down sending meanwhile
         return stream_error(sock, number)
     if number == errno.ECONNREFUSED:
         # An earlier datagram met a closed port: Winsock reports it to the next recv, not to the next send.

@@ -26,7 +26,7 @@ from __future__ import annotations
 import errno
 
 from winsock.constants import MSG_DONTROUTE, MSG_OOB, MSG_PARTIAL, MSG_PEEK, MSG_WAITALL
-from winsock.errors import WSAECONNABORTED, WSAEINTR, WSAESHUTDOWN
+from winsock.errors import WSAECONNABORTED, WSAEINTR
 
 from ..posix.errnos import winsock_error
 from ..state.sockets import Socket
@@ -58,6 +58,5 @@ def stream_error(sock: Socket, number: int) -> int:
     if sock.broken:
         return sock.broken  # another thread has received the kernel's report
     if number == errno.EPIPE:
-        # Another thread has shut down sending meanwhile; or the peer had closed, and refused what was sent later.
-        return WSAESHUTDOWN if sock.send_off else sock.mark_broken(WSAECONNABORTED)
+        return sock.mark_broken(WSAECONNABORTED)  # the peer had closed, and refused what was sent later
     return sock.mark_broken(winsock_error(number)) if number in _CONNECTION_GONE else winsock_error(number)

@@ -9,28 +9,35 @@ from collections.abc import Callable, Sequence
 
 from winsock.command_line import run_command
 
-from . import call_programs, outcomes, report
+from . import call_programs, outcomes, report, world
 from .outcomes import DIFFERS
+from .reasons import reasons
 
 
 def _wanted(words: Sequence[str]) -> Callable[[str], bool]:
     """Makes a function that says whether a name is wanted: it, its concern or its topic must be one of the words."""
+    loaded = world.programs()
+    names = [f"{one.concern}/{one.name}" for one in loaded.scenarios.values()]
+    names += [f"{one.topic}/{one.name}" for one in loaded.facts.values()]
+    known = {word for name in names for word in (name, *name.split("/"))}
+    for word in words:
+        if word not in known:
+            raise SystemExit(f"unknown scenario, fact, concern or topic: {word!r}")
     return lambda name: not words or not {name, *name.split("/")}.isdisjoint(words)
 
 
-def _run(words: Sequence[str], notes: bool) -> int:
-    wanted = _wanted(words)
-    scenarios, facts = list(outcomes.of_scenarios(wanted)), list(outcomes.of_facts(wanted))
-    if notes:
-        report.write(report.generated(scenarios, facts))
-        return 0
-    for kind, part in (("scenarios", scenarios), ("facts", facts)):
+def _run(words: Sequence[str]) -> int:
+    """Shows the differences; 1 if one of them has no reason."""
+    wanted, known, unknown = _wanted(words), reasons(), 0
+    for kind, part in (("scenarios", outcomes.of_scenarios(wanted)), ("facts", outcomes.of_facts(wanted))):
+        counts: Counter[str] = Counter()
         for outcome in part:
+            counts[outcome.kind] += 1
             if outcome.kind == DIFFERS:
-                print(f"{outcome.name}: {outcome.shown}")
-        counts = Counter(outcome.kind for outcome in part)
-        print(f"{len(part)} {kind}: {', '.join(f'{count} {word}' for word, count in counts.items())}")
-    return 0
+                unknown += outcome.name not in known
+                print(f"{outcome.name}: {outcome.shown}; {known.get(outcome.name, 'no reason is known')}")
+        print(f"{counts.total()} {kind}: {', '.join(f'{count} {word}' for word, count in counts.items()) or 'none'}")
+    return 1 if unknown else 0
 
 
 def _programs(first: int, last: int) -> int:
@@ -60,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--notes", action="store_true", help="update notes/differences.md")
     parser.add_argument("--programs", metavar="FIRST-LAST", help="compare these batches of random programs with compat")
     parser.add_argument("--record", action="store_true", help="record call_programs.jsonl on compat")
-    parser.add_argument("words", nargs="*", metavar="NAME")
+    parser.add_argument("words", nargs="*", metavar="NAME", help="a scenario, a fact, a concern or a topic")
     options = parser.parse_args(arguments)
     if options.record:
         call_programs.record()
@@ -68,7 +75,10 @@ def main(arguments: Sequence[str]) -> int:
     if options.programs:
         first, _, last = options.programs.partition("-")
         return _programs(int(first), int(last or first))
-    return _run(options.words, options.notes)
+    if options.notes:
+        report.write(report.generated(list(outcomes.of_scenarios()), list(outcomes.of_facts())))
+        return 0
+    return _run(options.words)
 
 
 if __name__ == "__main__":

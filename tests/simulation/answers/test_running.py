@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import pytest
+
 import winsock
 from tests.conformance import kit as real_kit
+from tests.simulation.answers import __main__ as command
 from tests.simulation.answers import call_programs, outcomes, world
 from tests.simulation.answers.outcomes import AGREES, DIFFERS
 from winsock.simulation import running_process
@@ -64,6 +67,18 @@ def test_a_wrong_answer_is_a_difference() -> None:
     assert outcomes.of_fact("name", fact).kind == AGREES
     wrong = outcomes.of_fact("name", fact._replace(windows=["WSAEFAULT"]))
     assert (wrong.kind, wrong.shown) == (DIFFERS, "expected WSAEFAULT, got WSAHOST_NOT_FOUND")
+
+
+def test_the_command_fails_where_a_difference_has_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command.main(["closed_ports", "fionread_counts_all_datagrams"]) == 0
+    monkeypatch.setattr(command, "reasons", dict)
+    assert command.main(["closed_ports"]) == 0
+    assert command.main(["datagrams/fionread_counts_all_datagrams"]) == 1
+
+
+def test_the_command_refuses_a_name_that_nothing_has() -> None:
+    with pytest.raises(SystemExit, match="unknown scenario, fact, concern or topic: 'nosuch'"):
+        command.main(["oob", "nosuch"])
 
 
 def test_a_random_program_with_another_trace_is_shown() -> None:

@@ -28,7 +28,7 @@ class Interface:
     def broadcast(self) -> bytes:
         """The broadcast address of the net; b"" where there is none."""
         hosts = (1 << 32 - self.prefix) - 1 if len(self.address) == 4 else 0
-        if hosts < 2 or self.loopback:
+        if hosts < 2:
             return b""
         return (int.from_bytes(self.address, "big") | hosts).to_bytes(4, "big")
 
@@ -84,13 +84,19 @@ class Interfaces:
         self._broadcasts = {LIMITED_BROADCAST, *(one.broadcast for one in self.all)} - {b""}
 
     def is_own(self, ip: bytes) -> bool:
-        return ip in self._by_address or (len(ip) == 4 and ip[0] == 127)
+        return ip in self._by_address or (len(ip) == 4 and ip[0] == 127 and not self.is_broadcast(ip))
 
     def is_broadcast(self, ip: bytes) -> bool:
         return ip in self._broadcasts
 
     def exists(self, index: int) -> bool:
         return any(one.index == index for one in self.all)
+
+    def leads_to(self, index: int, ip: bytes) -> bool:
+        """Whether packets to an IPv6 address that needs a scope id can leave through the interface."""
+        return any(
+            one.index == index and len(one.address) == 16 and (is_multicast(ip) or one.reaches(ip)) for one in self.all
+        )
 
     def with_index(self, index: int, ip: bytes) -> Interface | None:
         """The address of an interface from which packets to an address leave."""

@@ -1,9 +1,9 @@
 """UDP: datagram sockets, and which of them receives a datagram.
 
 A unicast datagram goes to one socket: a connected one before one that is bound to the address, that before one that is
-bound to the wildcard, IPv4 before dual-stack; of equals the one that was bound last gets it. A datagram to a group or a
-broadcast address goes to every socket that groups.receives accepts. If no socket has the port, the host answers with
-an ICMP message; the sender's socket keeps ECONNREFUSED for the next call, and an entry in its error queue.
+bound to the wildcard, IPv4 before dual-stack; of equals the one that was bound or connected last gets it. A datagram to
+a group or a broadcast address goes to every socket that groups.receives accepts. If no socket has the port, the host
+answers with an ICMP message; the sender's socket keeps ECONNREFUSED for the next call, and an entry in its error queue.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from .packets import UNREACHABLE, Address, Packet
 from .ports import ByPort, PortTable
 from .sockets import InetSocket, mismatch
 
-LARGEST = 65507
+LARGEST = 65507  # bytes of a datagram of IPv4
+_LONGEST = 0xFFFF  # a longer one is refused before anything else is looked at
 _OVERHEAD = 64  # bytes of the receive buffer that each datagram takes besides its data
 
 
@@ -44,6 +45,7 @@ class DatagramSocket(InetSocket):
         self.has_queued_errors = False
         self.memberships: list[groups.Membership] = []
         self.filter: Filter | None = None
+        self._peer_scope = 0
 
     def events(self) -> int:
         # A datagram leaves at once, so there is always room for the next one.
@@ -68,22 +70,24 @@ class DatagramSocket(InetSocket):
             self.udp.remove(self)
         super().release_port()
 
-    def connect(self, peer: Address) -> int:
+    def connect(self, peer: Address, scope: int = 0) -> int:
+        """Sets the default peer. `scope` is the scope id of its address."""
         if not self.can_use(peer.ip):
             return -errno.ENETUNREACH
         if is_wildcard(peer.ip):
             peer = Address(self.udp.ip.interfaces.all[len(peer.ip) == 16].address, peer.port)
         result = self.bind_any()
-        source = self._source(peer.ip)
+        source = self._source(peer.ip, scope)
         if source is None:
             return -mismatch(self.local.ip)
         error = self._refusal(source, peer.ip)
         if error:
             return -error
         if result == 0:
-            self.peer = peer
+            self.peer, self._peer_scope = peer, scope
             if is_wildcard(self.local.ip):
                 self.set_local_ip(source)
+            self.udp.move_to_end(self)
         return result
 
     def stays_here(self, ip: bytes) -> bool:
@@ -96,66 +100,68 @@ class DatagramSocket(InetSocket):
         self.forget_association()
         return 0
 
-    def _source(self, ip: bytes) -> bytes | None:
+    def _source(self, ip: bytes, scope: int) -> bytes | None:
+        if len(self.local.ip) == 4 != len(ip):
+            return None
         if not is_wildcard(self.local.ip) and not is_multicast(self.local.ip):
             if len(self.local.ip) == len(ip):
                 return self.local.ip
             # A connect to an IPv6 address has chosen the local one; a later one to IPv4 leaves it, as on Linux.
-            if self.address_fixed or len(ip) == 16:
+            if self.address_fixed:
                 return None
         if self.udp.ip.is_unicast(ip):
             return self.udp.ip.source_for(ip)
-        interface = groups.outgoing(self.udp.ip.interfaces, self.options, ip)
+        interface = groups.outgoing(self.udp.ip.interfaces, self.options, ip, scope=scope)
         return interface.address if interface else None
 
-    def send(self, data: bytes, to: Address | None) -> int:
-        """Sends one datagram: its size, or minus the errno."""
+    def send(self, data: bytes, to: Address | None, scope: int = 0) -> int:
+        """Sends one datagram to an address with a scope id, or to the default peer: its size, or minus the errno."""
         result = self.bind_any()
         if result < 0:
             return result
-        destination = to or self.peer
+        destination, scope = (to, scope) if to else (self.peer, self._peer_scope)
         if destination is None:
             return -errno.EDESTADDRREQ
         # A connection to an IPv4-mapped address sends as sendto does.
         if not destination.port and (to is not None or (self.ipv6 and len(destination.ip) == 4)):
             return -errno.EINVAL
-        error = self._send_error(data, destination)
+        error = self._send_error(len(data), destination.ip)
         if error:
             return -error
         if is_wildcard(destination.ip):
             destination = Address(self.udp.ip.interfaces.all[len(destination.ip) == 16].address, destination.port)
-        source = self._source(destination.ip)
+        source = self._source(destination.ip, scope)
         if source is None:
             return -mismatch(self.local.ip)
-        error = self._refusal(source, destination.ip)
+        error = self._refusal(source, destination.ip, len(data))
         if error:
             return -error
         if self.error:
             return -self.take_error()
-        self._transmit(data, Address(source, self.local.port), destination)
+        self._transmit(data, Address(source, self.local.port), destination, scope)
         return len(data)
 
-    def _send_error(self, data: bytes, destination: Address) -> int:
-        """The errno of a datagram that cannot be sent, or 0."""
-        if len(data) > LARGEST + 20 * (len(destination.ip) == 16):
+    def _send_error(self, size: int, ip: bytes) -> int:
+        """The errno of a datagram for which the kernel looks for no route, or 0."""
+        if size > _LONGEST:
             return errno.EMSGSIZE
-        if not self.can_use(destination.ip):
-            return errno.ENETUNREACH
-        return 0
+        return 0 if self.can_use(ip) else errno.ENETUNREACH
 
-    def _refusal(self, source: bytes, ip: bytes) -> int:
-        """The errno where the kernel does not send from this address to that one, or 0."""
+    def _refusal(self, source: bytes, ip: bytes, size: int = 0) -> int:
+        """The errno where the kernel does not send so many bytes from this address to that one, or 0."""
         if self.is_martian(source, ip):
             return errno.EINVAL
-        return errno.EACCES if self.udp.ip.interfaces.is_broadcast(ip) and not self.options.broadcast else 0
+        if self.udp.ip.interfaces.is_broadcast(ip) and not self.options.broadcast:
+            return errno.EACCES
+        return errno.EMSGSIZE if size > LARGEST + 20 * (len(ip) == 16) else 0
 
-    def _transmit(self, data: bytes, source: Address, destination: Address) -> None:
+    def _transmit(self, data: bytes, source: Address, destination: Address, scope: int) -> None:
         ip, options = destination.ip, self.options
         interface = None
         if self.udp.ip.is_unicast(ip):
             ttl = options.ttl if len(ip) == 4 else options.hops
         else:
-            interface = groups.outgoing(self.udp.ip.interfaces, options, ip, self.local.ip)
+            interface = groups.outgoing(self.udp.ip.interfaces, options, ip, self.local.ip, scope)
             ttl = options.multicast_ttl if len(ip) == 4 else options.multicast_hops
             if not is_multicast(ip):
                 ttl = options.ttl
@@ -228,6 +234,11 @@ class Udp:
     def remove(self, socket: DatagramSocket) -> None:
         self._sockets.remove(socket)
 
+    def move_to_end(self, socket: DatagramSocket) -> None:
+        """Makes a socket the first of equals that receives."""
+        self.remove(socket)
+        self.add(socket)
+
     def sockets(self) -> list[DatagramSocket]:
         return self._sockets.all()
 
@@ -283,5 +294,5 @@ def _score(socket: DatagramSocket, packet: Packet) -> int:
     if socket.peer is not None:
         if not groups.is_from(packet, socket.peer):
             return -1
-        score += 8
+        score += 16 if socket.peer.port else 8
     return score + (not socket.ipv6)

@@ -29,11 +29,11 @@ def change(interfaces: Interfaces, memberships: list[Membership], level: int, jo
     if not is_multicast(group):
         return -errno.EINVAL
     index = _requested_interface(interfaces, group, request[size:])
-    if not index:
-        return -errno.ENODEV
     membership = Membership(group, index)
     if not join:
         return _leave(memberships, membership, size == 16 and not any(request[size:]))
+    if not index:
+        return -errno.ENODEV
     if membership in memberships:
         return -errno.EADDRINUSE
     if size == 4 and sum(len(one.group) == 4 for one in memberships) >= _MOST_IPV4:
@@ -78,13 +78,18 @@ def _is_interface4(interfaces: Interfaces, ip: bytes) -> bool:
     return not index or (interfaces.exists(index) if index < 1 << 24 else interfaces.with_address(ip) is not None)
 
 
-def outgoing(interfaces: Interfaces, options: Options, ip: bytes, local: bytes = b"") -> Interface | None:
-    """The interface through which a datagram to a group or a broadcast address leaves; `local` is what bind has set."""
+def outgoing(
+    interfaces: Interfaces, options: Options, ip: bytes, local: bytes = b"", scope: int = 0
+) -> Interface | None:
+    """The interface through which a datagram to a group or a broadcast address leaves.
+
+    `local` is what bind has set, `scope` the scope id of the group's address.
+    """
     of_local = interfaces.towards(local) if local and not is_wildcard(local) else None
     if not is_multicast(ip):
         return next((one for one in interfaces.all if one.broadcast == ip), of_local or interfaces.towards(ip))
     if len(ip) == 16:
-        chosen = interfaces.with_index(options.multicast_interface6, ip)
+        chosen = interfaces.with_index(scope or options.multicast_interface6, ip)
     else:
         wanted = (options.multicast_interface & 0xFFFFFFFF).to_bytes(4, "little")
         chosen = interfaces.with_address(wanted) or interfaces.with_index(int.from_bytes(wanted, "big"), ip)

@@ -57,7 +57,8 @@ class InetSocket(File):
             self.options.v6only = v6only
             return binding
         self.binding, self.local = binding, binding.local
-        self.address_fixed, self.port_fixed = not is_wildcard(local.ip), local.port != 0
+        # On an IPv6 socket the wildcard of IPv4 is an address, as in Linux: it fixes the family.
+        self.address_fixed, self.port_fixed = local.ip != self.unbound().ip, local.port != 0
         return 0
 
     def can_use(self, ip: bytes) -> bool:

@@ -47,9 +47,9 @@ class StreamSocket(InetSocket):
             return -errno.ENETUNREACH
         if is_wildcard(peer.ip):
             peer = Address(self.ip.interfaces.all[len(peer.ip) == 16].address, peer.port)
-        source = self.local.ip if self.address_fixed else self.ip.source_for(peer.ip)
-        if source is None or len(source) != len(peer.ip):
-            return -mismatch(source)
+        source = self._source(peer.ip)
+        if source is None:
+            return -mismatch(self.local.ip if self.address_fixed else None)
         if self.is_martian(source, peer.ip):
             return -errno.EINVAL
         result = self.bind_any()
@@ -66,6 +66,12 @@ class StreamSocket(InetSocket):
             return -errno.EINPROGRESS
         self._connecting = False
         return 0
+
+    def _source(self, ip: bytes) -> bytes | None:
+        """The own address from which packets to an address leave; None where there is none."""
+        if self.address_fixed and len(self.local.ip) != len(ip):
+            return None
+        return self.local.ip if self.address_fixed and not is_wildcard(self.local.ip) else self.ip.source_for(ip)
 
     def _connect_again(self) -> int:
         """The result of a connect after an earlier one: that of the earlier one, until connect has reported it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from winsock.constants import AF_INET, AF_INET6
 
-from ..kernel.addresses import mapped, without_mapping
+from ..kernel.addresses import mapped, stays_on_link, without_mapping
 from ..kernel.packets import Address
 
 _HEAD4, _HEAD6 = AF_INET.to_bytes(2, "little"), AF_INET6.to_bytes(2, "little")
@@ -21,6 +21,11 @@ def address_of(name: bytes) -> Address:
 def scope_of(name: bytes) -> int:
     """The scope id of an IPv6 sockaddr; 0 for IPv4."""
     return int.from_bytes(name[24:28], "little")
+
+
+def needed_scope_of(name: bytes) -> int:
+    """The scope id of an IPv6 sockaddr whose address is link-local; 0 for others, as Linux ignores it."""
+    return scope_of(name) if stays_on_link(address_of(name).ip) else 0
 
 
 def name_of(address: Address, ipv6: bool, scope: int = 0) -> bytes:

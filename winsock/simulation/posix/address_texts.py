@@ -9,6 +9,7 @@ from winsock.constants import AF_INET, INADDR_NONE
 
 _NUMBER = rb"(?:0[xX][0-9A-Fa-f]+|[0-9]+)"
 _NUMBERS = re.compile(rb"(%b(?:\.%b){0,3})(?:[ \t\n\v\f\r].*)?" % (_NUMBER, _NUMBER), re.DOTALL)
+_MOST_DIGITS = 11  # of a number of 32 bits
 _PART_SIZES = {1: (32,), 2: (8, 24), 3: (8, 8, 16), 4: (8, 8, 8, 8)}
 
 
@@ -27,11 +28,13 @@ def inet_aton(text: bytes) -> bytes | None:
 
 
 def _number(text: bytes) -> int | None:
+    """The number; None if it has a digit that its base does not have, or is far too large."""
     base = 16 if text[:2].lower() == b"0x" else 8 if text.startswith(b"0") else 10
-    if len(text) > 32:
+    digits = (text[2:] if base == 16 else text).lstrip(b"0") or b"0"
+    if len(digits) > _MOST_DIGITS:
         return None
     try:
-        return int(text, base)
+        return int(digits, base)
     except ValueError:
         return None
 

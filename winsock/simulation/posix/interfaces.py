@@ -12,7 +12,7 @@ class InterfaceAddress(NamedTuple):
 
     interface_name: bytes
     address: bytes  # 4 or 16 bytes
-    broadcast: bytes  # the net's broadcast address; b"" for IPv6 and where there are no broadcasts
+    broadcast: bytes  # the net's broadcast address; b"" for IPv6, for loopback and where there are no broadcasts
     loopback: bool
     interface: int  # its index
 
@@ -20,6 +20,8 @@ class InterfaceAddress(NamedTuple):
 def own_addresses(stack: Stack) -> list[InterfaceAddress]:
     """Every IPv4 address of the host, then every IPv6 address."""
     return [
-        InterfaceAddress(one.name.encode(), one.address, one.broadcast, one.loopback, one.index)
+        InterfaceAddress(
+            one.name.encode(), one.address, b"" if one.loopback else one.broadcast, one.loopback, one.index
+        )
         for one in sorted(stack.interfaces.all, key=lambda one: len(one.address))
     ]

@@ -14,10 +14,11 @@ from ..kernel.addresses import is_link_local
 from ..kernel.datagrams import DatagramSocket
 from ..kernel.filters import unpack
 from ..kernel.options import RANGES
+from ..kernel.packets import Address
 from ..kernel.streams import StreamSocket
 from ..kernel.transmission import State
 from . import ip_options, memory
-from .address_names import address_of, scope_of
+from .address_names import address_of, needed_scope_of, scope_of
 from .declarations import MSG_TRUNC
 from .descriptors import Descriptors
 
@@ -34,20 +35,32 @@ class System(Descriptors):
         sock, address = self._socket(fd), address_of(name)
         if sock is None:
             return -errno.EBADF
-        if is_link_local(address.ip) and not scope_of(name):
-            return -errno.EINVAL
+        if is_link_local(address.ip):
+            own, scope = self._stack.interfaces.with_address(address.ip), scope_of(name)
+            if not scope:
+                return -errno.EINVAL
+            if own is not None and own.index != scope:
+                return -errno.EADDRNOTAVAIL
         return sock.bind(address)
 
     def allow_any_address(self, fd: int) -> None:
         """Does nothing: no function of the simulated seam needs it."""
 
     def connect(self, fd: int, name: bytes) -> int:
-        sock, address = self._socket(fd), address_of(name)
-        if isinstance(sock, (StreamSocket, DatagramSocket)):
-            if is_link_local(address.ip) and not scope_of(name) and not is_link_local(sock.local.ip):
-                return -errno.EINVAL
-            return sock.connect(address)
-        return -errno.EBADF
+        sock, address, scope = self._socket(fd), address_of(name), needed_scope_of(name)
+        if sock is None:
+            return -errno.EBADF
+        if is_link_local(address.ip) and not scope and not is_link_local(sock.local.ip):
+            return -errno.EINVAL
+        if not self._leads_to(scope, address):
+            return -errno.ENETUNREACH
+        if isinstance(sock, DatagramSocket):
+            return sock.connect(address, scope)
+        return sock.connect(address) if isinstance(sock, StreamSocket) else -errno.EBADF
+
+    def _leads_to(self, scope: int, address: Address) -> bool:
+        """Whether the interface that a scope id states leads to the address; True without a scope id."""
+        return not scope or self._stack.interfaces.leads_to(scope, address.ip)
 
     def disconnect(self, fd: int) -> int:
         """Ends a datagram socket's association, or a stream's failed connect."""
@@ -140,7 +153,10 @@ class System(Descriptors):
         sock = self._datagram(fd)
         if memory.is_missing(buffer):
             return -errno.EFAULT
-        return self.send(fd, buffer, flags) if sock is None else sock.send(bytes(buffer), address_of(name))
+        if sock is None:
+            return self.send(fd, buffer, flags)
+        address, scope = address_of(name), needed_scope_of(name)
+        return sock.send(bytes(buffer), address, scope) if self._leads_to(scope, address) else -errno.ENETUNREACH
 
     def bytes_available(self, fd: int) -> int:
         """The bytes of a stream, or the size of the next datagram, that can be received now."""
