@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import pytest
 from simulation_kit import new, sleep, start
@@ -63,6 +64,37 @@ def test_a_sleep_of_less_than_a_nanosecond_lets_the_time_advance() -> None:
         process = net.host("a").start(lambda: (sleep(1e-10), running_process().monotonic())[1])
         net.run()
         assert process.result() == 1e-9
+
+
+@pytest.mark.parametrize("status", [None, 0])
+def test_sys_exit_ends_a_program_and_not_the_test(status: int | None) -> None:
+    with Network() as net:
+        process = net.host("a").start(sys.exit, status, name="p")
+        net.run()
+        assert process.result() is None
+
+
+@pytest.mark.parametrize("may_fail", [False, True])
+def test_sys_exit_with_another_status_is_an_error_of_the_program(may_fail: bool) -> None:
+    text = r"^process p on host a has ended with sys\.exit\(3\)"
+    with Network() as net:
+        process = net.host("a").start(sys.exit, 3, name="p", may_fail=may_fail)
+        with nullcontext() if may_fail else pytest.raises(SimulationError, match=text):
+            net.run()
+        with pytest.raises(SimulationError, match=text):
+            process.result()
+
+
+def test_sys_exit_in_a_thread_of_a_program_ends_the_thread() -> None:
+    def program() -> float:
+        running_process().start_thread("t", sys.exit)()
+        sleep(1)
+        return running_process().monotonic()
+
+    with Network() as net:
+        process = net.host("a").start(program)
+        net.run()
+        assert process.result() == 1
 
 
 def catch_everything_asleep() -> None:

@@ -246,3 +246,26 @@ def test_a_freeze_does_not_stop_an_attached_process() -> None:
         with host.attached() as process:
             process.sleep(10)
             assert net.now == 10
+
+
+def test_a_real_thread_is_no_part_of_an_attached_process() -> None:
+    attached, tried = threading.Event(), threading.Event()
+    errors: list[str] = []
+
+    def use_the_process() -> None:
+        attached.wait()
+        for use in (start, running_process):
+            try:
+                use()
+            except SimulationError as error:
+                errors.append(str(error))
+        tried.set()
+
+    thread = threading.Thread(target=use_the_process)
+    thread.start()
+    with Network() as net:
+        with net.host("a").attached() as process, process.scheduler.inside():
+            attached.set()
+            tried.wait()
+    thread.join()
+    assert errors == 2 * ["a thread of the real world has called winsock in a simulation"]
