@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import logging
@@ -10,6 +11,8 @@ import sqlite3
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ctypes import c_char
 from datetime import datetime, timezone
 from pathlib import Path
@@ -188,6 +191,85 @@ def test_a_program_that_holds_a_real_clock_by_name_is_refused() -> None:
     text = r"tick of module \S+ has imported the real time\.monotonic before the network was opened\. Use the clock"
     with Network() as net, pytest.raises(SimulationError, match=text):
         net.host("a").start(program)
+
+
+class Ticker:
+    """Methods that hold a real clock by name."""
+
+    @property
+    def time(self) -> float:
+        return real_monotonic()
+
+    @staticmethod
+    def tick() -> float:
+        return real_monotonic()
+
+
+class Inherits(Ticker):
+    def run(self) -> float:
+        return self.tick()
+
+
+@functools.cache
+def cached_time() -> float:
+    return real_monotonic()
+
+
+@contextmanager
+def timed() -> Iterator[float]:
+    yield real_monotonic()
+
+
+def use_context() -> None:
+    with timed():
+        pass
+
+
+@pytest.mark.parametrize(
+    "program",
+    [Inherits().run, lambda: Inherits().run(), lambda: Ticker().time, cached_time, lambda: cached_time(), use_context],
+)
+def test_a_real_clock_by_name_is_found_in_methods_and_wrappers(program: Callable[[], object]) -> None:
+    with Network() as net, pytest.raises(SimulationError, match=r"has imported the real time\.monotonic"):
+        net.host("a").start(program)
+
+
+@pytest.mark.parametrize(
+    "expression", ["clocks.inner.now()", "clocks.inner.Clock().now()", "clocks.inner.Clock.now(0)"]
+)
+def test_a_real_clock_by_name_is_found_in_the_modules_of_a_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expression: str
+) -> None:
+    (tmp_path / "clocks").mkdir()
+    (tmp_path / "clocks" / "__init__.py").write_text("")
+    (tmp_path / "clocks" / "inner.py").write_text(
+        "from time import monotonic\n\n\ndef now():\n    return monotonic()\n\n\n"
+        "class Clock:\n    def now(self):\n        return monotonic()\n"
+    )
+    (tmp_path / "clock_program.py").write_text(f"import clocks.inner\n\n\ndef main():\n    {expression}\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    program = importlib.import_module("clock_program").main
+    try:
+        with Network() as net, pytest.raises(SimulationError, match=r"now of module clocks\.inner has imported"):
+            net.host("a").start(program)
+    finally:
+        for name in ("clock_program", "clocks", "clocks.inner"):
+            sys.modules.pop(name, None)
+
+
+monotonic = real_monotonic
+
+
+def test_an_attribute_with_the_name_of_a_real_clock_is_no_real_clock() -> None:
+    def program() -> float:
+        sleep(1)
+        return running_process().monotonic()
+
+    assert monotonic() > 0
+    with Network() as net:
+        process = net.host("a").start(program)
+        net.run()
+        assert process.result() == 1
 
 
 def test_a_program_may_use_a_library_that_holds_a_real_clock_by_name() -> None:

@@ -263,9 +263,8 @@ def test_a_real_thread_is_no_part_of_an_attached_process() -> None:
 
     thread = threading.Thread(target=use_the_process)
     thread.start()
-    with Network() as net:
-        with net.host("a").attached() as process, process.scheduler.inside():
-            attached.set()
-            tried.wait()
+    with Network() as net, net.host("a").attached() as process, process.scheduler.inside():
+        attached.set()
+        tried.wait()
     thread.join()
     assert errors == 2 * ["a thread of the real world has called winsock in a simulation"]

@@ -12,7 +12,7 @@ from .dispatch import sources
 from .errors import RealWorldCall
 from .process import Process
 
-__all__ = ["STANDARD_LIBRARY", "calling_process", "error", "is_program_file", "refuse"]
+__all__ = ["STANDARD_LIBRARY", "calling_process", "error", "is_program_file", "is_standard", "refuse"]
 
 STANDARD_LIBRARY = os.path.dirname(threading.__file__) + os.sep
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
@@ -45,7 +45,12 @@ def error(process: Process, call: str, problem: str) -> RealWorldCall:
 
 def is_program_file(file: str) -> bool:
     """Whether code of this file name is neither of the standard library nor of an installed package."""
-    return not file.startswith((STANDARD_LIBRARY, "<frozen ")) and not _is_installed(file)
+    return not is_standard(file) and not _is_installed(file)
+
+
+def is_standard(file: str) -> bool:
+    """Whether code of this file name is of the standard library."""
+    return file.startswith((STANDARD_LIBRARY, "<frozen ")) and not _is_installed(file)
 
 
 def _is_installed(file: str) -> bool:
