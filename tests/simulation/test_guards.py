@@ -9,10 +9,13 @@ import faulthandler
 import gc
 import glob
 import importlib
+import io
+import linecache
 import logging
 import multiprocessing
 import os
 import pathlib
+import pdb
 import platform
 import queue
 import random
@@ -34,7 +37,9 @@ import timeit
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
+from multiprocessing import shared_memory
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -131,6 +136,10 @@ SOCKETS: dict[str, Callable[[], object]] = {
     "socket.socketpair": lambda: socket.socketpair(),
     "socket.getaddrinfo": lambda: socket.getaddrinfo("localhost", 80),
     "socket.gethostname": lambda: socket.gethostname(),
+    "socket.if_nameindex": lambda: socket.if_nameindex(),
+    "socket.if_nametoindex": lambda: socket.if_nametoindex("lo"),
+    "socket.if_indextoname": lambda: socket.if_indextoname(1),
+    "socket.getprotobyname": lambda: socket.getprotobyname("tcp"),
     "ssl.SSLSocket": lambda: ssl.get_server_certificate(("127.0.0.1", 9)),
 }
 THREADS: dict[str, Callable[[], object]] = {
@@ -179,6 +188,10 @@ FILES: dict[str, Callable[[], object]] = {
     "ssl.create_default_context": lambda: ssl.create_default_context(),
 }
 # fmt: on
+if hasattr(time, "clock_settime"):
+    CLOCKS["time.clock_settime"] = lambda: time.clock_settime(-1, 0)
+if hasattr(ssl, "RAND_pseudo_bytes"):
+    RANDOM["ssl.RAND_pseudo_bytes"] = lambda: ssl.RAND_pseudo_bytes(4)
 if hasattr(os, "fork"):
     THREADS["os.fork"] = lambda: os.fork()
 if hasattr(select, "epoll"):
@@ -228,7 +241,10 @@ def test_a_process_cannot_use_files_outside_its_hosts_disk(process: FakeProcess,
     assert not ELSEWHERE.exists()
 
 
-MACHINE: dict[str, Callable[[], object]] = {"platform.node": lambda: platform.node()}
+MACHINE: dict[str, Callable[[], object]] = {
+    "platform.node": lambda: platform.node(),
+    "SharedMemory": lambda: shared_memory.SharedMemory("no such memory"),
+}
 if sys.platform != "win32":
     MACHINE["os.getloadavg"] = lambda: os.getloadavg()
     MACHINE["resource.getrusage"] = lambda: importlib.import_module("resource").getrusage(0)
@@ -240,9 +256,12 @@ def test_a_process_cannot_measure_the_machine(process: FakeProcess, call: Callab
         call()
 
 
+@pytest.mark.parametrize("module", [sqlite3, sqlite3.dbapi2])
 @pytest.mark.parametrize("statement", ["ATTACH '{}' AS other", "ATTACH ? AS other", "VACUUM INTO '{}'"])
-def test_a_process_cannot_attach_a_database_outside_its_hosts_disk(process: FakeProcess, statement: str) -> None:
-    db = sqlite3.connect(":memory:")
+def test_a_process_cannot_attach_a_database_outside_its_hosts_disk(
+    process: FakeProcess, statement: str, module: ModuleType
+) -> None:
+    db = module.connect(":memory:")
     with pytest.raises(sqlite3.DatabaseError, match=r"not authorized|authorization denied"):
         db.execute(statement.format(ELSEWHERE), (str(ELSEWHERE),) if "?" in statement else ())
     assert not ELSEWHERE.exists()
@@ -337,6 +356,26 @@ def test_imports_and_source_code_are_allowed(process: FakeProcess, disk: Path) -
     importlib.import_module("colorsys")
     assert Path(pathlib.__file__).read_bytes()
     assert Path(__file__).read_bytes()
+
+
+def test_the_source_of_a_script_without_an_ending_is_allowed(
+    process: FakeProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "script"
+    with process.scheduler.inside():
+        script.write_text("raise ValueError\n")
+    with pytest.raises(RealWorldCall):
+        linecache.getline(str(script), 1)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(script))
+    assert linecache.getline(str(script), 1) == "raise ValueError\n"
+
+
+def test_a_debugger_may_read_its_files(process: FakeProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    with process.scheduler.inside():
+        (tmp_path / ".pdbrc").write_text("# settings\n")
+    assert pdb.Pdb(stdin=io.StringIO(), stdout=io.StringIO()).rcLines == ["# settings\n"]
 
 
 def test_a_module_of_the_program_cannot_use_the_real_world_while_it_is_imported(

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from .blocked import DEBUGGERS
 from .dispatch import sources
 from .errors import RealWorldCall
 from .process import Process
@@ -73,12 +74,12 @@ def _is_of_a_program() -> bool:
 
     Frames of the standard library and of installed packages do not decide it: a program may have called them, or the
     import system, which executes them. The simulation's own frames mean that the simulation makes the call. If frames
-    of an installed package come first, that package is the program.
+    of an installed package come first, that package is the program. A debugger may do everything.
     """
     installed = False
     for frame in _frames():
         file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__", ""))
-        if file.startswith(_IMPORT_SYSTEM):
+        if file.startswith(_IMPORT_SYSTEM) or module.partition(".")[0] in DEBUGGERS:
             return False
         if module.startswith(_OWN):
             return installed

@@ -139,7 +139,9 @@ def _absolute(path: Any) -> str:
 
 def _belongs_to_python(name: str) -> bool:
     """Whether a file is source code, or data of the standard library or of a package, which programs may read."""
-    if name.endswith(_SOURCE_FILES) or name.startswith(STANDARD_LIBRARY):
+    # The script that Python runs need not end in .py.
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if name.endswith(_SOURCE_FILES) or name.startswith(STANDARD_LIBRARY) or (script and name == _absolute(script)):
         return True
     folder = os.path.dirname(name)
     while not os.path.exists(os.path.join(folder, "__init__.py")):
