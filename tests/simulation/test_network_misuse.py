@@ -69,6 +69,33 @@ def test_a_closed_network_runs_no_process() -> None:
     assert not host.processes
 
 
+def test_a_fault_of_a_closed_network_starts_no_process() -> None:
+    ran: list[str] = []
+    before = threading.active_count()
+    with Network() as net:
+        host = net.host("a")
+        host.start(ran.append, "a", name="program", restart=True)
+        net.run()
+        fault = net.crash(host)
+    for end in (fault.end, lambda: net.restart(host)):
+        with pytest.raises(SimulationError, match="the network is not open"):
+            end()
+    assert ran == ["a"]
+    assert not host.up
+    assert threading.active_count() == before
+
+
+def test_a_network_that_is_opened_again_has_new_disks() -> None:
+    net = Network()
+    with net:
+        host = net.host("a")
+        (host.disk / "file").write_text("x")
+    with net:
+        process = host.start(lambda: [path.name for path in host.disk.iterdir()])
+        net.run()
+        assert process.result() == []
+
+
 @pytest.mark.parametrize("attached", [False, True])
 def test_the_processes_of_an_outer_network_run_while_an_inner_one_is_open(attached: bool) -> None:
     def program() -> str:

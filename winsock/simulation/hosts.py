@@ -35,6 +35,7 @@ class Surroundings(Protocol):
     scheduler: Scheduler
     tcp_user_timeout: int  # nanoseconds
 
+    def check_open(self) -> None: ...
     def random_stream(self, name: str) -> Random: ...
     def transmit(self, host: Host, packet: Packet) -> None: ...
     def record(self, host: str, text: str) -> None: ...
@@ -193,6 +194,7 @@ class Host:
         if self.up:
             return
         network = self._network
+        network.check_open()
         self._machine = _Machine(network, self, self._stream(f"network/{self.name}"))
         self.stack = Stack(self._machine, self.name, self.interfaces, network.addresses_of, network.name_of)
         self.stack.tcp.user_timeout = network.tcp_user_timeout
@@ -264,6 +266,7 @@ class Host:
         return process
 
     def _new_process(self, name: str) -> Process:
+        self._network.check_open()
         if not self.up:
             raise SimulationError(f"host {self.name} is switched off: no process can start")
         network = self._network

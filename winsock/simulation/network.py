@@ -258,7 +258,6 @@ class Network(FaultyNetwork):
             self.scheduler.wake(self.scheduler.main)
 
     def attach(self, process: Process) -> None:
-        self.check_open()
         self.scheduler.check_not_given_up()
         if self.scheduler.current is not self.scheduler.main:
             raise SimulationError("only the test may be attached to a host; a process starts another one: host.start()")
@@ -286,6 +285,7 @@ class Network(FaultyNetwork):
         def folder() -> Path:
             if not made:
                 with self.scheduler.inside():
+                    self._resources.callback(made.clear)
                     temporary = tempfile.TemporaryDirectory(prefix=f"{name}-", ignore_cleanup_errors=True)
                     made.append(Path(self._resources.enter_context(temporary)))
             return made[0]
