@@ -17,6 +17,7 @@ from random import Random
 from typing import Any, Protocol
 
 from .errors import SimulationError
+from .faults import is_name
 from .kernel.addresses import Interface
 from .kernel.files import Files
 from .kernel.packets import Packet
@@ -140,8 +141,9 @@ class Host:
         `name` is the process's, by default the function's. After a crash the program starts again if `restart` is true.
         An exception of the program ends the process; `Network.run` raises it unless the process `may_fail`.
 
-        Errors: SimulationError if the host is switched off or its network is not open, if a process of the name runs,
-        if the program holds the calls of the real Winsock, or if it is a coroutine or generator function.
+        Errors: SimulationError if the host is switched off or its network is not open, if the name is invalid or that
+        of a process that runs, if the program holds the calls of the real Winsock, or if it is a coroutine or generator
+        function.
         """
         if not callable(program):
             raise SimulationError(f"invalid program: {program!r}; give a function")
@@ -267,6 +269,8 @@ class Host:
 
     def _new_process(self, name: str) -> Process:
         self._network.check_open()
+        if not is_name(name):
+            raise SimulationError(f"invalid name of a process: {name!r}; faults name it: give no space, #, /, = or *")
         if not self.up:
             raise SimulationError(f"host {self.name} is switched off: no process can start")
         network = self._network

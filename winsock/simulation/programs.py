@@ -40,8 +40,10 @@ _kept: dict[str, dict[str, ModuleType]] = {}
 
 
 def check_packages(packages: Collection[str]) -> None:
-    """Errors: SimulationError for a package inside of another one, because that holds its modules."""
+    """Errors: SimulationError for a package inside of another one, because that holds its modules, or no package."""
     for package in packages:
+        if not isinstance(package, str) or not package or package == "winsock":
+            raise SimulationError(f"invalid programs: {package!r}; give the name of a package of programs")
         if "." in package:
             raise SimulationError(f"{package!r} is part of a package: give {package.partition('.')[0]!r}")
 
