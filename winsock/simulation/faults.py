@@ -26,6 +26,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from numbers import Integral
 from typing import NamedTuple
 
 from .errors import SimulationError
@@ -207,7 +208,9 @@ def _format_setting(value: float | int | bool | None) -> str:
     for word, named in _NAMED_VALUES.items():
         if value is named:
             return word
-    return repr(value)
+    assert value is not None  # it has a word
+    # A number of a type such as Fraction or numpy.float64 has another repr.
+    return repr(int(value) if isinstance(value, Integral) else float(value))
 
 
 def _parse_setting(word: str) -> tuple[str, float | int | bool | None]:
