@@ -21,7 +21,7 @@ from time import monotonic as real_monotonic
 import pytest
 
 import winsock
-from winsock import AF_INET, SOCK_DGRAM, WSADATA
+from winsock import AF_INET, SOCK_DGRAM, WSADATA, trace
 from winsock.simulation import Network, RealWorldCall, SimulationError, running_process
 
 REAL_TIME = time.time
@@ -322,3 +322,26 @@ def test_the_calls_of_processes_that_already_run_and_of_later_ones_are_traced(tm
     first = records["001-program-on-a.jsonl"]
     assert [record["t"] for record in first] == [500_000_000, 1_000_000_000, 1_000_000_000, 2_000_000_000]
     assert first[0]["wall"] - first[0]["t"] == 1_767_571_200 * 10**9
+
+
+@pytest.mark.parametrize("order", ["start open run stop run close", "open start run close stop"])
+def test_a_trace_of_winsock_that_overlaps_a_network_leaves_the_right_calls(tmp_path: Path, order: str) -> None:
+    def use_winsock() -> int:
+        return winsock.WSAStartup(0x0202, WSADATA())
+
+    def run() -> None:
+        process = net.host(f"h{len(net.hosts)}").start(use_winsock)
+        net.run()
+        assert process.result() == 0
+
+    before, net = winsock.calls, Network()
+    steps: dict[str, Callable[[], object]] = {
+        "start": lambda: trace.start(str(tmp_path / "trace")), "stop": trace.stop, "run": run,
+        "open": net.__enter__, "close": lambda: net.__exit__(None, None, None),
+    }  # fmt: skip
+    try:
+        for step in order.split():
+            steps[step]()
+        assert winsock.WSAGetLastError() >= 0
+    finally:
+        winsock.replace_calls(before)
