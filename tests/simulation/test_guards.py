@@ -438,6 +438,27 @@ def test_without_a_running_process_everything_is_allowed(tmp_path: Path) -> None
         use_real_world(tmp_path)
 
 
+class Cycle:
+    """Garbage that only the collector finds."""
+
+    def __init__(self, removes: Path) -> None:
+        self.itself, self.removes = self, removes
+
+    def __del__(self) -> None:
+        os.remove(self.removes)
+
+
+def test_what_the_garbage_collector_calls_is_not_checked(process: FakeProcess, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with process.scheduler.inside():
+        file.write_text("x")
+    Cycle(file)
+    gc.collect()
+    assert not file.exists()
+    with pytest.raises(RealWorldCall):
+        time.time()
+
+
 def test_other_threads_are_not_checked(process: FakeProcess, tmp_path: Path) -> None:
     process.scheduler.internal = True  # only a simulation may start a thread
     done: list[int] = []

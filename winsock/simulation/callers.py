@@ -13,7 +13,15 @@ from .dispatch import sources
 from .errors import RealWorldCall
 from .process import Process
 
-__all__ = ["STANDARD_LIBRARY", "calling_process", "error", "is_program_file", "is_standard", "refuse"]
+__all__ = [
+    "STANDARD_LIBRARY",
+    "calling_process",
+    "error",
+    "is_program_file",
+    "is_standard",
+    "observe_collection",
+    "refuse",
+]
 
 STANDARD_LIBRARY = os.path.dirname(threading.__file__) + os.sep
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
@@ -23,8 +31,20 @@ _GUARD_MODULES = ("callers", "guards", "real_events", "real_functions", "real_wi
 _GUARDS = frozenset(f"winsock.simulation.{name}" for name in _GUARD_MODULES)
 
 
+# The thread in which Python's garbage collector runs now, or 0.
+_collects = 0
+
+
+def observe_collection(phase: str, info: object) -> None:
+    """A function of gc.callbacks. What the collector finds may be of the test, and any process may start it."""
+    global _collects
+    _collects = threading.get_ident() if phase == "start" else 0
+
+
 def calling_process() -> Process | None:
     """The simulated process whose program makes the call that is checked; None if something else makes it."""
+    if _collects == threading.get_ident():
+        return None
     process = _process_of_this_thread()
     return process if process is not None and _is_of_a_program() else None
 
