@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 
 import pytest
 from simulation_kit import new, sleep, start
@@ -156,6 +157,29 @@ def test_the_errors_of_two_processes_are_raised_by_two_runs(seed: int) -> None:
             seen.append(caught.value.args[0])
         net.run(1)
     assert sorted(seen) == [1, 2]
+
+
+@dataclass
+class EqualError(Exception):
+    """Two of them are equal, and they have no hash."""
+
+    reason: str = "broken"
+
+
+def fail_with_an_equal_error() -> None:
+    raise EqualError
+
+
+def test_equal_errors_of_two_processes_are_raised_by_two_runs() -> None:
+    with Network() as net:
+        for name in "ab":
+            net.host(name).start(fail_with_an_equal_error)
+        seen: list[EqualError] = []
+        for _ in range(2):
+            with pytest.raises(EqualError) as caught:
+                net.run(1)
+            seen.append(caught.value)
+    assert seen[0] is not seen[1]
 
 
 def test_an_error_that_no_run_has_raised_is_raised_at_the_end() -> None:

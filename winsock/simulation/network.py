@@ -309,7 +309,7 @@ def _raise_unseen(errors: list[BaseException], raised: BaseException | None) -> 
     """Raise the first of the errors that nobody has seen, or let `raised` continue; the others become its context."""
     chain = [*([] if raised is None else [raised]), *(error for error in errors if error is not raised)]
     for earlier, later in itertools.pairwise(chain):
-        while earlier.__context__ is not None and earlier.__context__ not in chain:
+        while earlier.__context__ is not None and not any(error is earlier.__context__ for error in chain):
             earlier = earlier.__context__
         if earlier.__context__ is None:
             earlier.__context__ = later

@@ -171,7 +171,8 @@ class Scheduler(Timeline):
 
     def fail(self, error: BaseException) -> None:
         """Have the main task raise an error."""
-        if error not in self.errors:
+        # By identity: errors of two programs may be equal.
+        if not any(known is error for known in self.errors):
             self.errors.append(error)
         self._make_ready(self.main)
 
