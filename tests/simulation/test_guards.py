@@ -196,6 +196,8 @@ if hasattr(os, "fork"):
     THREADS["os.fork"] = lambda: os.fork()
 if hasattr(select, "epoll"):
     CLOCKS["select.epoll"] = lambda: select.epoll().poll(0)
+if hasattr(ssl, "enum_certificates"):
+    FILES["ssl.enum_certificates"] = lambda: ssl.enum_certificates("ROOT")
 if hasattr(os, "mkfifo"):
     FILES["os.mkfifo"] = lambda: os.mkfifo(ELSEWHERE)
     FILES["os.mknod"] = lambda: os.mknod(ELSEWHERE)
@@ -389,8 +391,17 @@ def test_a_module_of_the_program_cannot_use_the_real_world_while_it_is_imported(
 
 def test_standard_output_and_the_null_device_are_allowed(process: FakeProcess) -> None:
     print("text", file=sys.__stdout__)
-    with open(os.devnull, "w") as file:
-        file.write("x")
+    for name in (os.devnull, "NUL" if sys.platform == "win32" else os.devnull):
+        with open(name, "w") as file:
+            file.write("x")
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="only Windows has such paths")
+def test_a_long_path_of_windows_may_be_on_the_disk(process: FakeProcess, disk: Path) -> None:
+    Path(f"\\\\?\\{disk / 'file'}").write_text("x")
+    assert (disk / "file").read_text() == "x"
+    with pytest.raises(RealWorldCall):
+        Path(f"\\\\?\\{ELSEWHERE}").write_text("x")
 
 
 def test_random_numbers_with_a_seed_are_allowed(process: FakeProcess) -> None:

@@ -79,6 +79,7 @@ _FUNCTIONS: list[tuple[ModuleType, str, tuple[str, ...]]] = [
     (random, _RANDOM, ("_urandom",)),
     (tempfile, _RANDOM, ("_get_candidate_names",)),
     (ssl, _RANDOM, ("RAND_bytes", "RAND_pseudo_bytes")),
+    (ssl, _CERTIFICATES, ("enum_certificates", "enum_crls")),
     (uuid, _RANDOM, ("uuid1", "uuid4", "getnode")),
     (secrets, _RANDOM, ("token_bytes", "token_hex", "token_urlsafe", "randbelow", "randbits", "choice")),
     (socket, SOCKET, ("socketpair", "if_nameindex", "if_nametoindex", "if_indextoname", "getprotobyname")),
