@@ -55,6 +55,22 @@ def test_a_network_cannot_be_opened_twice() -> None:
         net.__enter__()
 
 
+def test_a_program_whose_thread_the_system_refuses_can_be_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with Network() as net:
+        host = net.host("a")
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                host.start(start, name="program")
+        assert host.processes == []
+        process = host.start(start, name="program")
+        net.run()
+        assert process.result() is None
+
+
 def test_a_closed_network_runs_no_process() -> None:
     with Network() as net:
         host = net.host("a")

@@ -262,7 +262,11 @@ class Host:
 
     def _run(self, program: _Program) -> Process:
         process = self._new_process(program.name)
-        process.start(program.function, *program.args, may_fail=program.may_fail)
+        try:
+            process.start(program.function, *program.args, may_fail=program.may_fail)
+        except RuntimeError:  # the system has no thread left
+            self.processes.remove(process)
+            raise
         self._network.process_started(process)
         self._apply_freezes()
         return process
