@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 
 import pytest
 from simulation_kit import new, sleep, start
@@ -65,6 +67,37 @@ def test_a_sleep_of_less_than_a_nanosecond_lets_the_time_advance() -> None:
         assert process.result() == 1e-9
 
 
+@pytest.mark.parametrize("status", [None, 0])
+def test_sys_exit_ends_a_program_and_not_the_test(status: int | None) -> None:
+    with Network() as net:
+        process = net.host("a").start(sys.exit, status, name="p")
+        net.run()
+        assert process.result() is None
+
+
+@pytest.mark.parametrize("may_fail", [False, True])
+def test_sys_exit_with_another_status_is_an_error_of_the_program(may_fail: bool) -> None:
+    text = r"^process p on host a has ended with sys\.exit\(3\)"
+    with Network() as net:
+        process = net.host("a").start(sys.exit, 3, name="p", may_fail=may_fail)
+        with nullcontext() if may_fail else pytest.raises(SimulationError, match=text):
+            net.run()
+        with pytest.raises(SimulationError, match=text):
+            process.result()
+
+
+def test_sys_exit_in_a_thread_of_a_program_ends_the_thread() -> None:
+    def program() -> float:
+        running_process().start_thread("t", sys.exit)()
+        sleep(1)
+        return running_process().monotonic()
+
+    with Network() as net:
+        process = net.host("a").start(program)
+        net.run()
+        assert process.result() == 1
+
+
 def catch_everything_asleep() -> None:
     while True:
         try:
@@ -124,6 +157,29 @@ def test_the_errors_of_two_processes_are_raised_by_two_runs(seed: int) -> None:
             seen.append(caught.value.args[0])
         net.run(1)
     assert sorted(seen) == [1, 2]
+
+
+@dataclass
+class EqualError(Exception):
+    """Two of them are equal, and they have no hash."""
+
+    reason: str = "broken"
+
+
+def fail_with_an_equal_error() -> None:
+    raise EqualError
+
+
+def test_equal_errors_of_two_processes_are_raised_by_two_runs() -> None:
+    with Network() as net:
+        for name in "ab":
+            net.host(name).start(fail_with_an_equal_error)
+        seen: list[EqualError] = []
+        for _ in range(2):
+            with pytest.raises(EqualError) as caught:
+                net.run(1)
+            seen.append(caught.value)
+    assert seen[0] is not seen[1]
 
 
 def test_an_error_that_no_run_has_raised_is_raised_at_the_end() -> None:

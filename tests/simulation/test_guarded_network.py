@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import logging
@@ -10,6 +11,8 @@ import sqlite3
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ctypes import c_char
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,7 +21,7 @@ from time import monotonic as real_monotonic
 import pytest
 
 import winsock
-from winsock import AF_INET, SOCK_DGRAM, WSADATA
+from winsock import AF_INET, SOCK_DGRAM, WSADATA, trace
 from winsock.simulation import Network, RealWorldCall, SimulationError, running_process
 
 REAL_TIME = time.time
@@ -190,6 +193,85 @@ def test_a_program_that_holds_a_real_clock_by_name_is_refused() -> None:
         net.host("a").start(program)
 
 
+class Ticker:
+    """Methods that hold a real clock by name."""
+
+    @property
+    def time(self) -> float:
+        return real_monotonic()
+
+    @staticmethod
+    def tick() -> float:
+        return real_monotonic()
+
+
+class Inherits(Ticker):
+    def run(self) -> float:
+        return self.tick()
+
+
+@functools.cache
+def cached_time() -> float:
+    return real_monotonic()
+
+
+@contextmanager
+def timed() -> Iterator[float]:
+    yield real_monotonic()
+
+
+def use_context() -> None:
+    with timed():
+        pass
+
+
+@pytest.mark.parametrize(
+    "program",
+    [Inherits().run, lambda: Inherits().run(), lambda: Ticker().time, cached_time, lambda: cached_time(), use_context],
+)
+def test_a_real_clock_by_name_is_found_in_methods_and_wrappers(program: Callable[[], object]) -> None:
+    with Network() as net, pytest.raises(SimulationError, match=r"has imported the real time\.monotonic"):
+        net.host("a").start(program)
+
+
+@pytest.mark.parametrize(
+    "expression", ["clocks.inner.now()", "clocks.inner.Clock().now()", "clocks.inner.Clock.now(0)"]
+)
+def test_a_real_clock_by_name_is_found_in_the_modules_of_a_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expression: str
+) -> None:
+    (tmp_path / "clocks").mkdir()
+    (tmp_path / "clocks" / "__init__.py").write_text("")
+    (tmp_path / "clocks" / "inner.py").write_text(
+        "from time import monotonic\n\n\ndef now():\n    return monotonic()\n\n\n"
+        "class Clock:\n    def now(self):\n        return monotonic()\n"
+    )
+    (tmp_path / "clock_program.py").write_text(f"import clocks.inner\n\n\ndef main():\n    {expression}\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    program = importlib.import_module("clock_program").main
+    try:
+        with Network() as net, pytest.raises(SimulationError, match=r"now of module clocks\.inner has imported"):
+            net.host("a").start(program)
+    finally:
+        for name in ("clock_program", "clocks", "clocks.inner"):
+            sys.modules.pop(name, None)
+
+
+monotonic = real_monotonic
+
+
+def test_an_attribute_with_the_name_of_a_real_clock_is_no_real_clock() -> None:
+    def program() -> float:
+        sleep(1)
+        return running_process().monotonic()
+
+    assert monotonic() > 0
+    with Network() as net:
+        process = net.host("a").start(program)
+        net.run()
+        assert process.result() == 1
+
+
 def test_a_program_may_use_a_library_that_holds_a_real_clock_by_name() -> None:
     def program() -> int:
         numbers: queue.Queue[int] = queue.Queue()
@@ -240,3 +322,26 @@ def test_the_calls_of_processes_that_already_run_and_of_later_ones_are_traced(tm
     first = records["001-program-on-a.jsonl"]
     assert [record["t"] for record in first] == [500_000_000, 1_000_000_000, 1_000_000_000, 2_000_000_000]
     assert first[0]["wall"] - first[0]["t"] == 1_767_571_200 * 10**9
+
+
+@pytest.mark.parametrize("order", ["start open run stop run close", "open start run close stop"])
+def test_a_trace_of_winsock_that_overlaps_a_network_leaves_the_right_calls(tmp_path: Path, order: str) -> None:
+    def use_winsock() -> int:
+        return winsock.WSAStartup(0x0202, WSADATA())
+
+    def run() -> None:
+        process = net.host(f"h{len(net.hosts)}").start(use_winsock)
+        net.run()
+        assert process.result() == 0
+
+    before, net = winsock.calls, Network()
+    steps: dict[str, Callable[[], object]] = {
+        "start": lambda: trace.start(str(tmp_path / "trace")), "stop": trace.stop, "run": run,
+        "open": net.__enter__, "close": lambda: net.__exit__(None, None, None),
+    }  # fmt: skip
+    try:
+        for step in order.split():
+            steps[step]()
+        assert winsock.WSAGetLastError() >= 0
+    finally:
+        winsock.replace_calls(before)

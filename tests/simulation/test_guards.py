@@ -9,10 +9,13 @@ import faulthandler
 import gc
 import glob
 import importlib
+import io
+import linecache
 import logging
 import multiprocessing
 import os
 import pathlib
+import pdb
 import platform
 import queue
 import random
@@ -34,7 +37,9 @@ import timeit
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
+from multiprocessing import shared_memory
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -131,6 +136,10 @@ SOCKETS: dict[str, Callable[[], object]] = {
     "socket.socketpair": lambda: socket.socketpair(),
     "socket.getaddrinfo": lambda: socket.getaddrinfo("localhost", 80),
     "socket.gethostname": lambda: socket.gethostname(),
+    "socket.if_nameindex": lambda: socket.if_nameindex(),
+    "socket.if_nametoindex": lambda: socket.if_nametoindex("lo"),
+    "socket.if_indextoname": lambda: socket.if_indextoname(1),
+    "socket.getprotobyname": lambda: socket.getprotobyname("tcp"),
     "ssl.SSLSocket": lambda: ssl.get_server_certificate(("127.0.0.1", 9)),
 }
 THREADS: dict[str, Callable[[], object]] = {
@@ -179,10 +188,16 @@ FILES: dict[str, Callable[[], object]] = {
     "ssl.create_default_context": lambda: ssl.create_default_context(),
 }
 # fmt: on
+if hasattr(time, "clock_settime"):
+    CLOCKS["time.clock_settime"] = lambda: time.clock_settime(-1, 0)
+if hasattr(ssl, "RAND_pseudo_bytes"):
+    RANDOM["ssl.RAND_pseudo_bytes"] = lambda: ssl.RAND_pseudo_bytes(4)
 if hasattr(os, "fork"):
     THREADS["os.fork"] = lambda: os.fork()
 if hasattr(select, "epoll"):
     CLOCKS["select.epoll"] = lambda: select.epoll().poll(0)
+if hasattr(ssl, "enum_certificates"):
+    FILES["ssl.enum_certificates"] = lambda: ssl.enum_certificates("ROOT")
 if hasattr(os, "mkfifo"):
     FILES["os.mkfifo"] = lambda: os.mkfifo(ELSEWHERE)
     FILES["os.mknod"] = lambda: os.mknod(ELSEWHERE)
@@ -228,7 +243,10 @@ def test_a_process_cannot_use_files_outside_its_hosts_disk(process: FakeProcess,
     assert not ELSEWHERE.exists()
 
 
-MACHINE: dict[str, Callable[[], object]] = {"platform.node": lambda: platform.node()}
+MACHINE: dict[str, Callable[[], object]] = {
+    "platform.node": lambda: platform.node(),
+    "SharedMemory": lambda: shared_memory.SharedMemory("no such memory"),
+}
 if sys.platform != "win32":
     MACHINE["os.getloadavg"] = lambda: os.getloadavg()
     MACHINE["resource.getrusage"] = lambda: importlib.import_module("resource").getrusage(0)
@@ -240,9 +258,12 @@ def test_a_process_cannot_measure_the_machine(process: FakeProcess, call: Callab
         call()
 
 
+@pytest.mark.parametrize("module", [sqlite3, sqlite3.dbapi2])
 @pytest.mark.parametrize("statement", ["ATTACH '{}' AS other", "ATTACH ? AS other", "VACUUM INTO '{}'"])
-def test_a_process_cannot_attach_a_database_outside_its_hosts_disk(process: FakeProcess, statement: str) -> None:
-    db = sqlite3.connect(":memory:")
+def test_a_process_cannot_attach_a_database_outside_its_hosts_disk(
+    process: FakeProcess, statement: str, module: ModuleType
+) -> None:
+    db = module.connect(":memory:")
     with pytest.raises(sqlite3.DatabaseError, match=r"not authorized|authorization denied"):
         db.execute(statement.format(ELSEWHERE), (str(ELSEWHERE),) if "?" in statement else ())
     assert not ELSEWHERE.exists()
@@ -339,6 +360,26 @@ def test_imports_and_source_code_are_allowed(process: FakeProcess, disk: Path) -
     assert Path(__file__).read_bytes()
 
 
+def test_the_source_of_a_script_without_an_ending_is_allowed(
+    process: FakeProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "script"
+    with process.scheduler.inside():
+        script.write_text("raise ValueError\n")
+    with pytest.raises(RealWorldCall):
+        linecache.getline(str(script), 1)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(script))
+    assert linecache.getline(str(script), 1) == "raise ValueError\n"
+
+
+def test_a_debugger_may_read_its_files(process: FakeProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    with process.scheduler.inside():
+        (tmp_path / ".pdbrc").write_text("# settings\n")
+    assert pdb.Pdb(stdin=io.StringIO(), stdout=io.StringIO()).rcLines == ["# settings\n"]
+
+
 def test_a_module_of_the_program_cannot_use_the_real_world_while_it_is_imported(
     process: FakeProcess, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -350,8 +391,17 @@ def test_a_module_of_the_program_cannot_use_the_real_world_while_it_is_imported(
 
 def test_standard_output_and_the_null_device_are_allowed(process: FakeProcess) -> None:
     print("text", file=sys.__stdout__)
-    with open(os.devnull, "w") as file:
-        file.write("x")
+    for name in (os.devnull, "NUL" if sys.platform == "win32" else os.devnull):
+        with open(name, "w") as file:
+            file.write("x")
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="only Windows has such paths")
+def test_a_long_path_of_windows_may_be_on_the_disk(process: FakeProcess, disk: Path) -> None:
+    Path(f"\\\\?\\{disk / 'file'}").write_text("x")
+    assert (disk / "file").read_text() == "x"
+    with pytest.raises(RealWorldCall):
+        Path(f"\\\\?\\{ELSEWHERE}").write_text("x")
 
 
 def test_random_numbers_with_a_seed_are_allowed(process: FakeProcess) -> None:
@@ -397,6 +447,27 @@ def use_real_world(folder: Path) -> None:
 def test_without_a_running_process_everything_is_allowed(tmp_path: Path) -> None:
     with guarded(lambda: None):
         use_real_world(tmp_path)
+
+
+class Cycle:
+    """Garbage that only the collector finds."""
+
+    def __init__(self, removes: Path) -> None:
+        self.itself, self.removes = self, removes
+
+    def __del__(self) -> None:
+        os.remove(self.removes)
+
+
+def test_what_the_garbage_collector_calls_is_not_checked(process: FakeProcess, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with process.scheduler.inside():
+        file.write_text("x")
+    Cycle(file)
+    gc.collect()
+    assert not file.exists()
+    with pytest.raises(RealWorldCall):
+        time.time()
 
 
 def test_other_threads_are_not_checked(process: FakeProcess, tmp_path: Path) -> None:

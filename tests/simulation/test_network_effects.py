@@ -327,6 +327,23 @@ def test_rules_are_nested_and_the_innermost_one_decides() -> None:
         assert round_trip(net, client) == 0.2
 
 
+def test_the_end_of_a_fault_is_in_the_trace_however_it_ends() -> None:
+    with Network() as net:
+        trace = net.trace()
+        for name in "ab":
+            net.host(name)
+        with net.rule("a", "b", loss=0.5):
+            net.run(1)
+        net.vanish("a").end()
+        net.at(2).partition("a", "b", duration=1)
+        net.run(5)
+    assert trace.lines()[1::2] == [
+        "1.000000000 network: end of fault at 0 rule a b loss=0.5",
+        "1.000000000 network: end of fault at 1 vanish a",
+        "3.000000000 network: end of fault at 2 partition a b for 1",
+    ]
+
+
 def test_a_rule_that_loses_half_of_the_datagrams() -> None:
     with Network(seed=1) as net:
         seen: Seen = []

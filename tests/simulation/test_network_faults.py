@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from random import Random
 
 import pytest
@@ -63,6 +64,13 @@ def any_fault(draw: st.DrawFn) -> Fault:
 @given(st.lists(any_fault()))
 def test_every_script_that_is_formatted_and_parsed_has_the_same_faults(script: list[Fault]) -> None:
     assert parse_script(format_script(script)) == script
+
+
+def test_settings_of_other_types_of_numbers_are_written_as_numbers() -> None:
+    settings = (("loss", Fraction(1, 4)), ("queue", Fraction(2000)), ("latency", 1e-05), ("blocked", False))
+    fault = Fault(0, "rule", ("a", "b"), settings=settings)  # type: ignore[arg-type]
+    assert format_script([fault]) == "at 0 rule a b loss=0.25 queue=2000.0 latency=1e-05 blocked=no\n"
+    assert parse_script(format_script([fault])) == [fault]
 
 
 @given(st.integers(-(10**20), 10**20))

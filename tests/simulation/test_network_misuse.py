@@ -55,6 +55,22 @@ def test_a_network_cannot_be_opened_twice() -> None:
         net.__enter__()
 
 
+def test_a_program_whose_thread_the_system_refuses_can_be_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with Network() as net:
+        host = net.host("a")
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                host.start(start, name="program")
+        assert host.processes == []
+        process = host.start(start, name="program")
+        net.run()
+        assert process.result() is None
+
+
 def test_a_closed_network_runs_no_process() -> None:
     with Network() as net:
         host = net.host("a")
@@ -67,6 +83,33 @@ def test_a_closed_network_runs_no_process() -> None:
         net.run()
     assert not ran
     assert not host.processes
+
+
+def test_a_fault_of_a_closed_network_starts_no_process() -> None:
+    ran: list[str] = []
+    before = threading.active_count()
+    with Network() as net:
+        host = net.host("a")
+        host.start(ran.append, "a", name="program", restart=True)
+        net.run()
+        fault = net.crash(host)
+    for end in (fault.end, lambda: net.restart(host)):
+        with pytest.raises(SimulationError, match="the network is not open"):
+            end()
+    assert ran == ["a"]
+    assert not host.up
+    assert threading.active_count() == before
+
+
+def test_a_network_that_is_opened_again_has_new_disks() -> None:
+    net = Network()
+    with net:
+        host = net.host("a")
+        (host.disk / "file").write_text("x")
+    with net:
+        process = host.start(lambda: [path.name for path in host.disk.iterdir()])
+        net.run()
+        assert process.result() == []
 
 
 @pytest.mark.parametrize("attached", [False, True])
@@ -246,3 +289,25 @@ def test_a_freeze_does_not_stop_an_attached_process() -> None:
         with host.attached() as process:
             process.sleep(10)
             assert net.now == 10
+
+
+def test_a_real_thread_is_no_part_of_an_attached_process() -> None:
+    attached, tried = threading.Event(), threading.Event()
+    errors: list[str] = []
+
+    def use_the_process() -> None:
+        attached.wait()
+        for use in (start, running_process):
+            try:
+                use()
+            except SimulationError as error:
+                errors.append(str(error))
+        tried.set()
+
+    thread = threading.Thread(target=use_the_process)
+    thread.start()
+    with Network() as net, net.host("a").attached() as process, process.scheduler.inside():
+        attached.set()
+        tried.wait()
+    thread.join()
+    assert errors == 2 * ["a thread of the real world has called winsock in a simulation"]

@@ -154,6 +154,13 @@ def test_the_error_of_a_real_call_says_what_to_do() -> None:
     )
 
 
+def test_the_error_of_a_real_call_in_a_script_says_to_move_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names_the_real_call, "__module__", "__main__")
+    text = r"move the program into a module, open the network with Network\(programs=\['MODULE'\]\) and import the"
+    with Network() as net, pytest.raises(SimulationError, match=text):
+        net.host("a").start(names_the_real_call)
+
+
 # ---- real calls in places that the check of programs does not see
 
 

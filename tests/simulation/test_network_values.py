@@ -34,7 +34,8 @@ def generator() -> Iterator[int]:
         ({"start": datetime(2026, 1, 5)}, "invalid start: .*; give a datetime with a time zone"),
         ({"programs": "demos"}, r"invalid programs: 'demos'; give a list of packages: \['demos'\]"),
         ({"programs": None}, "invalid programs: None; give a list of the names of packages"),
-        ({"programs": [5]}, r"invalid programs: \[5\]; give a list of the names of packages"),
+        ({"programs": [5]}, "invalid programs: 5; give the name of a package"),
+        ({"programs": ["winsock"]}, "invalid programs: 'winsock'; give the name of a package of programs"),
         ({"tcp_user_timeout": "x"}, "invalid tcp_user_timeout: 'x'"),
         ({"tcp_user_timeout": NAN}, "invalid tcp_user_timeout: nan"),
         ({"latency": None}, "invalid latency: None"),
@@ -84,6 +85,13 @@ CALLS: list[tuple[Callable[[Any], Any], str]] = [
     (lambda net: net.hosts["a"].start("program"), "invalid program: 'program'"),
     (lambda net: net.hosts["a"].start(coroutine), "a call of it runs nothing; give a plain function"),
     (lambda net: net.hosts["a"].start(generator), "a call of it runs nothing; give a plain function"),
+    *(
+        (lambda net, name=name: net.hosts["a"].start(print, name=name), f"invalid name of a process: {name!r}")
+        for name in ("my program", "a/b", "a#b", "a=b", 5)
+    ),
+    (lambda net: net.hosts["a"].start(print, name="*"), r"invalid name of a process: '\*'"),
+    (lambda net: net.hosts["a"].attached("a b").__enter__(), "invalid name of a process: 'a b'"),
+    (lambda net: net.observe(None), "invalid observer: None; give a function"),
     (lambda net: net.host(5), "invalid name or address of a host: 5"),
     (lambda net: net.host("c", disk="folder"), "invalid disk: 'folder'"),
     (lambda net: net.host("c", 5), "invalid name or address of a host: 5"),

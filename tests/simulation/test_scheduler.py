@@ -127,6 +127,17 @@ def test_the_same_seed_gives_the_same_order_of_tasks(seed: int) -> None:
     assert order() == first
 
 
+def test_a_thread_that_the_system_refuses_is_no_task(scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            scheduler.start("refused", lambda: None)
+    assert scheduler.tasks == [scheduler.main]  # close() waits for the end of every other task
+
+
 def test_cancelled_timers_leave_the_heap(scheduler: Scheduler) -> None:
     for _ in range(100_000):
         scheduler.call_at(SECOND, lambda: None).cancel()

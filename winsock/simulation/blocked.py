@@ -12,9 +12,10 @@ import threading
 import time
 from types import FrameType
 
-__all__ = ["Watch"]
+__all__ = ["DEBUGGERS", "Watch"]
 
-_DEBUGGERS = ("bdb", "pydevd", "_pydevd_bundle", "debugpy")
+# The packages of debuggers.
+DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle", "debugpy")
 
 
 class Watch:
@@ -41,7 +42,7 @@ class Watch:
 
 def _is_debugged(frame: FrameType | None) -> bool:
     while frame is not None:
-        if str(frame.f_globals.get("__name__")).partition(".")[0] in _DEBUGGERS:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in DEBUGGERS:
             return True
         frame = frame.f_back
     return False

@@ -8,11 +8,20 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from .blocked import DEBUGGERS
 from .dispatch import sources
 from .errors import RealWorldCall
 from .process import Process
 
-__all__ = ["STANDARD_LIBRARY", "calling_process", "error", "is_program_file", "refuse"]
+__all__ = [
+    "STANDARD_LIBRARY",
+    "calling_process",
+    "error",
+    "is_program_file",
+    "is_standard",
+    "observe_collection",
+    "refuse",
+]
 
 STANDARD_LIBRARY = os.path.dirname(threading.__file__) + os.sep
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
@@ -22,8 +31,20 @@ _GUARD_MODULES = ("callers", "guards", "real_events", "real_functions", "real_wi
 _GUARDS = frozenset(f"winsock.simulation.{name}" for name in _GUARD_MODULES)
 
 
+# The thread in which Python's garbage collector runs now, or 0.
+_collects = 0
+
+
+def observe_collection(phase: str, info: object) -> None:
+    """A function of gc.callbacks. What the collector finds may be of the test, and any process may start it."""
+    global _collects
+    _collects = threading.get_ident() if phase == "start" else 0
+
+
 def calling_process() -> Process | None:
     """The simulated process whose program makes the call that is checked; None if something else makes it."""
+    if _collects == threading.get_ident():
+        return None
     process = _process_of_this_thread()
     return process if process is not None and _is_of_a_program() else None
 
@@ -45,7 +66,12 @@ def error(process: Process, call: str, problem: str) -> RealWorldCall:
 
 def is_program_file(file: str) -> bool:
     """Whether code of this file name is neither of the standard library nor of an installed package."""
-    return not file.startswith((STANDARD_LIBRARY, "<frozen ")) and not _is_installed(file)
+    return not is_standard(file) and not _is_installed(file)
+
+
+def is_standard(file: str) -> bool:
+    """Whether code of this file name is of the standard library."""
+    return file.startswith((STANDARD_LIBRARY, "<frozen ")) and not _is_installed(file)
 
 
 def _is_installed(file: str) -> bool:
@@ -68,12 +94,12 @@ def _is_of_a_program() -> bool:
 
     Frames of the standard library and of installed packages do not decide it: a program may have called them, or the
     import system, which executes them. The simulation's own frames mean that the simulation makes the call. If frames
-    of an installed package come first, that package is the program.
+    of an installed package come first, that package is the program. A debugger may do everything.
     """
     installed = False
     for frame in _frames():
         file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__", ""))
-        if file.startswith(_IMPORT_SYSTEM):
+        if file.startswith(_IMPORT_SYSTEM) or module.partition(".")[0] in DEBUGGERS:
             return False
         if module.startswith(_OWN):
             return installed

@@ -26,6 +26,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from numbers import Integral
 from typing import NamedTuple
 
 from .errors import SimulationError
@@ -39,6 +40,7 @@ __all__ = [
     "format_fault",
     "format_script",
     "format_seconds",
+    "is_name",
     "parse_script",
     "parse_seconds",
 ]
@@ -72,6 +74,8 @@ KINDS = {
     "rule_one_way": FaultKind(2, lasting=True, settings=True),
 }
 
+# A name that a script can contain, of a host or a process.
+_NAME = r"[^\s#/=*]+"
 _NAMED_VALUES = {"yes": True, "no": False, "none": None}
 
 
@@ -118,7 +122,7 @@ class Fault:
             parts = 2 if kind.process else 1
             if target == "*" and kind.targets == 2 and target is self.targets[1]:
                 continue
-            if not re.fullmatch(r"[^\s#/=*]+(/[^\s#/=*]+)?", target) or target.count("/") >= parts:
+            if not re.fullmatch(f"{_NAME}(/{_NAME})?", target) or target.count("/") >= parts:
                 raise SimulationError(f"invalid target of {self.kind}: {target!r}")
 
     @property
@@ -128,6 +132,11 @@ class Fault:
 
     def __str__(self) -> str:
         return format_fault(self)
+
+
+def is_name(name: object) -> bool:
+    """Whether a fault can name a process so."""
+    return isinstance(name, str) and re.fullmatch(_NAME, name) is not None
 
 
 def format_seconds(nanoseconds: int) -> str:
@@ -196,7 +205,9 @@ def _format_setting(value: float | int | bool | None) -> str:
     for word, named in _NAMED_VALUES.items():
         if value is named:
             return word
-    return repr(value)
+    assert value is not None  # it has a word
+    # A number of a type such as Fraction or numpy.float64 has another repr.
+    return repr(int(value) if isinstance(value, Integral) else float(value))
 
 
 def _parse_setting(word: str) -> tuple[str, float | int | bool | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from .effects import Effects
 from .errors import SimulationError
@@ -107,14 +107,21 @@ class FaultyNetwork(ObservedNetwork, FaultMethods):
         fault = active.fault
         self.counters[f"fault: {fault.kind}"] += 1
         self.record("", f"fault {fault}")
-        active.begin(self._effects.begin)
+        active.begin(self._begin_effect)
         if fault.duration is not None:
-            self.scheduler.call_at(fault.end, lambda: self._end(active))
+            self.scheduler.call_at(fault.end, active.end)
 
-    def _end(self, active: ActiveFault) -> None:
-        if active.state == "active":
-            self.record("", f"end of fault {active.fault}")
-            active.end()
+    def _begin_effect(self, fault: Fault) -> Callable[[], None] | None:
+        """As `Effects.begin`; the end is recorded, however the fault is ended."""
+        undo = self._effects.begin(fault)
+        if undo is None:
+            return None
+
+        def end(undo: Callable[[], None] = undo) -> None:
+            self.record("", f"end of fault {fault}")
+            undo()
+
+        return end
 
     def _name(self, host: Host | str) -> str:
         name = host.name if isinstance(host, Host) else host

@@ -19,7 +19,7 @@ How it works:
   real_winsock.py has these functions.
 - Python's import system and standard library make such calls too. Frames of the standard library and of installed
   packages are skipped until it is clear who needs the result: a program, whose call raises, or the import system or the
-  simulation, whose call continues.
+  simulation, whose call continues. What Python's garbage collector calls continues too: the garbage may be the test's.
 
 Allowed are: files below the disk of the process's host, also those of SQLite; reading Python's own files, source code
 and the data files of packages; standard output and error; the metadata of files (os.stat); and the random numbers that
@@ -32,6 +32,7 @@ Network.run() raises the error of a started process too, because a program, or a
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -39,6 +40,7 @@ import winsock
 from winsock.api import Winsock
 
 from . import real_events, real_functions
+from .callers import observe_collection
 from .dispatch import Source, calls, sources
 
 __all__ = ["Source", "guarded"]
@@ -53,6 +55,7 @@ def guarded(source: Source) -> Iterator[None]:
     if not sources:
         real_events.add_hook()
         real_functions.replace()
+        gc.callbacks.append(observe_collection)
         _real_calls.append(winsock.calls)
         winsock.replace_calls(calls)
     sources.append(source)
@@ -62,4 +65,5 @@ def guarded(source: Source) -> Iterator[None]:
         sources.remove(source)
         if not sources:
             winsock.replace_calls(_real_calls.pop())
+            gc.callbacks.remove(observe_collection)
             real_functions.restore()

@@ -17,6 +17,7 @@ from random import Random
 from typing import Any, Protocol
 
 from .errors import SimulationError
+from .faults import is_name
 from .kernel.addresses import Interface
 from .kernel.files import Files
 from .kernel.packets import Packet
@@ -35,6 +36,7 @@ class Surroundings(Protocol):
     scheduler: Scheduler
     tcp_user_timeout: int  # nanoseconds
 
+    def check_open(self) -> None: ...
     def random_stream(self, name: str) -> Random: ...
     def transmit(self, host: Host, packet: Packet) -> None: ...
     def record(self, host: str, text: str) -> None: ...
@@ -139,8 +141,9 @@ class Host:
         `name` is the process's, by default the function's. After a crash the program starts again if `restart` is true.
         An exception of the program ends the process; `Network.run` raises it unless the process `may_fail`.
 
-        Errors: SimulationError if the host is switched off or its network is not open, if a process of the name runs,
-        if the program holds the calls of the real Winsock, or if it is a coroutine or generator function.
+        Errors: SimulationError if the host is switched off or its network is not open, if the name is invalid or that
+        of a process that runs, if the program holds the calls of the real Winsock, or if it is a coroutine or generator
+        function.
         """
         if not callable(program):
             raise SimulationError(f"invalid program: {program!r}; give a function")
@@ -196,6 +199,7 @@ class Host:
         if self.up:
             return
         network = self._network
+        network.check_open()
         self._machine = _Machine(network, self, self._stream(f"network/{self.name}"))
         self.stack = Stack(self._machine, self.name, self.interfaces, network.addresses_of, network.name_of)
         self.stack.tcp.user_timeout = network.tcp_user_timeout
@@ -261,12 +265,19 @@ class Host:
 
     def _run(self, program: _Program) -> Process:
         process = self._new_process(program.name)
-        process.start(program.function, *program.args, may_fail=program.may_fail)
+        try:
+            process.start(program.function, *program.args, may_fail=program.may_fail)
+        except RuntimeError:  # the system has no thread left
+            self.processes.remove(process)
+            raise
         self._network.process_started(process)
         self._apply_freezes()
         return process
 
     def _new_process(self, name: str) -> Process:
+        self._network.check_open()
+        if not is_name(name):
+            raise SimulationError(f"invalid name of a process: {name!r}; faults name it: give no space, #, /, = or *")
         if not self.up:
             raise SimulationError(f"host {self.name} is switched off: no process can start")
         network = self._network

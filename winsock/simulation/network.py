@@ -266,7 +266,6 @@ class Network(FaultyNetwork):
             self.scheduler.wake(self.scheduler.main)
 
     def attach(self, process: Process) -> None:
-        self.check_open()
         self.scheduler.check_not_given_up()
         if self.scheduler.current is not self.scheduler.main:
             raise SimulationError("only the test may be attached to a host; a process starts another one: host.start()")
@@ -294,6 +293,7 @@ class Network(FaultyNetwork):
         def folder() -> Path:
             if not made:
                 with self.scheduler.inside():
+                    self._resources.callback(made.clear)
                     temporary = tempfile.TemporaryDirectory(prefix=f"{name}-", ignore_cleanup_errors=True)
                     made.append(Path(self._resources.enter_context(temporary)))
             return made[0]
@@ -309,7 +309,7 @@ def _check_settings(seed: object, start: object, programs: object, tcp_user_time
         raise SimulationError(f"invalid start: {start!r}; give a datetime with a time zone, such as timezone.utc")
     if isinstance(programs, str):
         raise SimulationError(f"invalid programs: {programs!r}; give a list of packages: [{programs!r}]")
-    if not isinstance(programs, Collection) or not all(isinstance(package, str) for package in programs):
+    if not isinstance(programs, Collection):
         raise SimulationError(f"invalid programs: {programs!r}; give a list of the names of packages")
     if not is_number(tcp_user_timeout) or tcp_user_timeout <= 0:
         raise SimulationError(f"invalid tcp_user_timeout: {tcp_user_timeout!r}; give a time above 0 seconds")
@@ -319,7 +319,7 @@ def _raise_unseen(errors: list[BaseException], raised: BaseException | None) -> 
     """Raise the first of the errors that nobody has seen, or let `raised` continue; the others become its context."""
     chain = [*([] if raised is None else [raised]), *(error for error in errors if error is not raised)]
     for earlier, later in itertools.pairwise(chain):
-        while earlier.__context__ is not None and earlier.__context__ not in chain:
+        while earlier.__context__ is not None and not any(error is earlier.__context__ for error in chain):
             earlier = earlier.__context__
         if earlier.__context__ is None:
             earlier.__context__ = later

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from .errors import SimulationError
 from .process import Process
 from .scheduler import Scheduler, Task
 from .trace import MOST_LINES, Trace
@@ -31,6 +32,8 @@ class ObservedNetwork:
         That is each packet, each fault, start and end of each process, and which process is next if several can run.
         The observer must not wait, and makes no calls of winsock.
         """
+        if not callable(observer):
+            raise SimulationError(f"invalid observer: {observer!r}; give a function")
         self._observers.append(observer)
         self._wires.record = self.record
         self.scheduler.observer = self._record_turn

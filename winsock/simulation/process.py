@@ -109,8 +109,8 @@ class Process:
         return [] if self.task is None else [self.task, *self.threads]
 
     def runs_in(self, thread: threading.Thread) -> bool:
-        """Whether it is a thread of this process."""
-        return self.task is None or any(task.thread is thread for task in self.tasks)
+        """Whether it is a thread of this process; an attached one has that of the test."""
+        return any(task.thread is thread for task in self.tasks or [self.scheduler.main])
 
     @property
     def target(self) -> str:
@@ -212,7 +212,7 @@ class Process:
 
     def _run(self, function: Callable[..., Any], args: tuple[Any, ...], may_fail: bool) -> None:
         try:
-            self._result = function(*args)
+            self._result = self._call(function, args)
         except Exception as error:
             self._failed = error
             if hasattr(error, "add_note"):
@@ -220,6 +220,20 @@ class Process:
                 error.add_note(f"in process {self.name} on host {self.host.name} at {now:.6f} s")
             if not may_fail:
                 raise
+
+    def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Calls the program's function; sys.exit ends the program and not the test.
+
+        Errors: SimulationError for another status than that of success.
+        """
+        try:
+            return function(*args)
+        except SystemExit as error:
+            if error.code in (None, 0):
+                return None
+            raise SimulationError(
+                f"process {self.name} on host {self.host.name} has ended with sys.exit({error.code!r})"
+            ) from error
 
     def _end(self) -> None:
         self.ended = True

@@ -47,7 +47,8 @@ _PATHS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 
 # Python reads these itself: source code for a traceback, for example.
 _SOURCE_FILES = (".py", ".pyc", ".pyi", ".pyd", ".so", ".dll")
-_NULL_DEVICE = (os.devnull, os.path.abspath(os.devnull))
+_NULL_DEVICE = os.path.normcase(os.path.abspath(os.devnull))
+_EXTENDED = "\\\\?\\"  # the prefix of extended-length paths on Windows
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 _hook_added = False
@@ -97,7 +98,7 @@ def _check_open(event: str, args: tuple[Any, ...]) -> None:
     if (process := calling_process()) is not None:
         name = _absolute(path)
         writes = isinstance(flags, int) and flags & _WRITES
-        if name not in _NULL_DEVICE and (writes or not _belongs_to_python(name)):
+        if os.path.normcase(name) != _NULL_DEVICE and (writes or not _belongs_to_python(name)):
             _require_on_disk(process, "open()" if mode else "os.open()", name)
 
 
@@ -134,12 +135,14 @@ def _check_paths(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _absolute(path: Any) -> str:
-    return os.path.abspath(os.fsdecode(path))
+    return os.path.abspath(os.fsdecode(path)).removeprefix(_EXTENDED)
 
 
 def _belongs_to_python(name: str) -> bool:
     """Whether a file is source code, or data of the standard library or of a package, which programs may read."""
-    if name.endswith(_SOURCE_FILES) or name.startswith(STANDARD_LIBRARY):
+    # The script that Python runs need not end in .py.
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if name.endswith(_SOURCE_FILES) or name.startswith(STANDARD_LIBRARY) or (script and name == _absolute(script)):
         return True
     folder = os.path.dirname(name)
     while not os.path.exists(os.path.join(folder, "__init__.py")):

@@ -37,6 +37,7 @@ import uuid
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import partial, update_wrapper, wraps
+from multiprocessing import shared_memory
 from types import ModuleType
 from typing import Any
 
@@ -51,6 +52,7 @@ _SLEEP = "a wait in real time; wait in a call of winsock with a time-out, or by 
 _RANDOM = "random numbers that differ in each run; use those of the process: process.random"
 _WAIT = "a wait for another thread, and no other thread of the simulation runs meanwhile; wait in a call of winsock"
 _MACHINE = "a measurement of the machine, which differs in each run; a simulated program takes no time"
+_MEMORY = "shared memory of the machine; use a file below the host's disk, host.disk"
 _NAME = "the name of the machine; use winsock.gethostname()"
 _CERTIFICATES = "the certificates of the machine; load a file below the host's disk, or pin the certificate"
 
@@ -62,7 +64,8 @@ _FUNCTIONS: list[tuple[ModuleType, str, tuple[str, ...]]] = [
     (timeit, _CLOCK, ("default_timer", "timeit", "repeat")),
     (time, _CLOCK, (
         "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time",
-        "process_time_ns", "thread_time", "thread_time_ns", "clock_gettime", "clock_gettime_ns",
+        "process_time_ns", "thread_time", "thread_time_ns", "clock_gettime", "clock_gettime_ns", "clock_settime",
+        "clock_settime_ns",
     )),
     (os, _CLOCK, ("times",)),
     (signal, _CLOCK, ("alarm", "setitimer")),
@@ -75,10 +78,11 @@ _FUNCTIONS: list[tuple[ModuleType, str, tuple[str, ...]]] = [
     (_SYSTEM, _RANDOM, ("urandom", "getrandom")),
     (random, _RANDOM, ("_urandom",)),
     (tempfile, _RANDOM, ("_get_candidate_names",)),
-    (ssl, _RANDOM, ("RAND_bytes",)),
+    (ssl, _RANDOM, ("RAND_bytes", "RAND_pseudo_bytes")),
+    (ssl, _CERTIFICATES, ("enum_certificates", "enum_crls")),
     (uuid, _RANDOM, ("uuid1", "uuid4", "getnode")),
     (secrets, _RANDOM, ("token_bytes", "token_hex", "token_urlsafe", "randbelow", "randbits", "choice")),
-    (socket, SOCKET, ("socketpair",)),
+    (socket, SOCKET, ("socketpair", "if_nameindex", "if_nametoindex", "if_indextoname", "getprotobyname")),
     (faulthandler, THREAD, ("dump_traceback_later",)),
     (_thread, THREAD, ("start_new_thread", "start_new", "start_joinable_thread")),
     (threading, THREAD, ("_start_new_thread", "_start_joinable_thread")),
@@ -163,12 +167,15 @@ def replace() -> None:
         _check_function(_posixsubprocess, "fork_exec", PROCESS)
     _set(random.Random, "seed", _seed(random.Random.seed))
     _set(threading.Condition, "wait", _checked_method(threading.Condition.wait, "threading.Condition.wait()", _WAIT))
+    memory = shared_memory.SharedMemory
+    _set(memory, "__init__", _checked_method(memory.__init__, "multiprocessing.shared_memory.SharedMemory()", _MEMORY))
     _set(sched.scheduler, "__init__", _new_scheduler(sched.scheduler.__init__))
     _set(os, "open", _open(os.open))
     for name in ("mkfifo", "mknod"):
         if hasattr(os, name):
             _set(os, name, _new_file(getattr(os, name)))
     _set(sqlite3, "connect", _connect(sqlite3.connect))
+    _set(sqlite3.dbapi2, "connect", _connect(sqlite3.dbapi2.connect))
     _replace_waits()
     _replace_in_context()
     for owner, name, checked in checked_calls():

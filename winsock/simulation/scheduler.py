@@ -89,9 +89,10 @@ class Scheduler(Timeline):
         task = Task(name)
         task.at_end = ended
         task.thread = threading.Thread(target=self._run, args=(task, function), name=name, daemon=True)
-        self.tasks.append(task)
         with self.inside():
             task.thread.start()
+        # Not before: a thread that the system has refused never ends.
+        self.tasks.append(task)
         self._ready.append(task)
         return task
 
@@ -170,7 +171,8 @@ class Scheduler(Timeline):
 
     def fail(self, error: BaseException) -> None:
         """Have the main task raise an error."""
-        if error not in self.errors:
+        # By identity: errors of two programs may be equal.
+        if not any(known is error for known in self.errors):
             self.errors.append(error)
         self._make_ready(self.main)
 
@@ -224,7 +226,7 @@ class Scheduler(Timeline):
         try:
             self.check(task)
             function()
-        except Killed:
+        except (Killed, SystemExit):  # sys.exit ends a thread
             pass
         except BaseException as error:
             self.fail(error)

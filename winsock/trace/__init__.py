@@ -45,7 +45,8 @@ from .tracer import traced
 
 __all__ = ["JSON_PREVIEW", "PREVIEW", "start", "start_by_environment", "stop"]
 
-_running: tuple[Winsock, Sink] | None = None
+# The calls before the trace, the traced ones, and where the trace goes.
+_running: tuple[Winsock, Winsock, Sink] | None = None
 
 
 def start(
@@ -72,8 +73,8 @@ def start(
     output = Output(path, append)
     program = list(_command_line() if argv is None else argv)
     sink: Sink = JsonSink(output, winsock.BACKEND, program) if json else TextSink(output)
-    _running = winsock.calls, sink
-    winsock.replace_calls(traced(winsock.calls, sink, json, preview, only))
+    _running = winsock.calls, traced(winsock.calls, sink, json, preview, only), sink
+    winsock.replace_calls(_running[1])
 
 
 def _command_line() -> list[str]:
@@ -89,9 +90,10 @@ def stop() -> None:
     """
     global _running
     if _running:
-        calls, sink = _running
+        before, now, sink = _running
         _running = None
-        winsock.replace_calls(calls)
+        if winsock.calls is now:  # and not those of a simulation that began or ended after the start
+            winsock.replace_calls(before)
         sink.close()
 
 
