@@ -10,8 +10,10 @@ import threading
 from collections.abc import Callable
 from ctypes import sizeof
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from winsock_kit import Running, connect_to, loopback, new
@@ -137,6 +139,24 @@ def test_the_lines_of_an_event_loop_are_left_out_of_the_report() -> None:
     lines = report_of(block).splitlines()[2:]
     assert [line.rpartition(" ")[2] for line in lines[:3]] == ["open_datagram_socket", "task", "block"]
     assert not [line for line in lines if "asyncio" in line]
+
+
+def test_the_lines_of_a_mock_are_left_out_of_the_report() -> None:
+    def block() -> None:
+        Mock(wraps=open_datagram_socket)()
+
+    lines = report_of(block).splitlines()[2:]
+    assert [line.rpartition(" ")[2] for line in lines[:2]] == ["open_datagram_socket", "block"]
+
+
+@pytest.mark.posix_only(reason="Windows does not remove the current folder of a process")
+def test_a_test_may_remove_its_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "removed"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    opening = line_of(open_datagram_socket, "socket(AF_INET")
+    assert f"{__file__}:{opening} in open_datagram_socket\n" in report_of(open_datagram_socket)
 
 
 def test_the_original_functions_are_back_after_the_block() -> None:

@@ -20,7 +20,7 @@ from winsock.testing.conversation import Conversation
 from winsock.testing.endpoints import Connection, DatagramSocket
 from winsock.testing.own_sockets import OWN_SOCKETS
 from winsock.testing.steps import ExpectReset
-from winsock.testing.surroundings import Failure
+from winsock.testing.surroundings import Failure, Stopped, wait_until_ready
 
 pytestmark = pytest.mark.usefixtures("started")
 
@@ -108,6 +108,8 @@ def test_a_long_message_is_shown_by_its_first_and_last_lines() -> None:
         ),
         (Peer().accept().expect_end(), reset, "expect_end(): the other side reset the connection"),
         (Peer().accept().expect(b"x"), reset, "expect(b'x'): the other side reset the connection"),
+        (Peer().accept().expect(b"x").expect_reset(), reset, "expect(b'x'): the other side reset the connection"),
+        (Peer().accept().receive(1).expect_reset(), reset, "receive(1): the other side reset the connection"),
         (
             Peer().accept().expect_reset(),
             lambda s: closesocket(s),
@@ -261,6 +263,33 @@ def test_a_side_that_sends_without_end_does_not_prolong_expect_reset() -> None:
         ACTIONS[ExpectReset](run, ExpectReset())
 
 
+def test_a_side_that_sends_without_end_and_does_not_read_does_not_prolong_a_send(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ready, clock = iter([(True, False)] * 10), iter(range(100))
+    monkeypatch.setattr("winsock.testing.endpoints.wait_until_ready", lambda *args, **kwargs: next(ready))
+    connection = object.__new__(Connection)
+    vars(connection).update(
+        s=4, ended=False, was_reset=False, receive=lambda: True, _surroundings=SimpleNamespace(now=clock.__next__)
+    )
+    with pytest.raises(Failure, match="the other side takes no more data: 0 of 1 bytes were sent"):
+        connection.send(b"x", 3)
+
+
+def test_a_side_that_sends_without_end_does_not_prevent_a_stop() -> None:
+    def check() -> None:
+        raise Stopped
+
+    calls: Any = SimpleNamespace(select=lambda *args: 1)
+    surroundings: Any = SimpleNamespace(calls=calls, longest_wait=1.0, now=lambda: 0.0, check=check)
+    with pytest.raises(Stopped):
+        wait_until_ready(surroundings, 4, read=True, write=False, deadline=600)
+    connection = object.__new__(Connection)
+    vars(connection).update(receive=lambda: True, _surroundings=surroundings)
+    with pytest.raises(Stopped):
+        connection.close(600)
+
+
 @pytest.mark.parametrize(("kind", "end"), [(Connection, "close"), (Connection, "reset"), (DatagramSocket, "close")])
 def test_a_side_that_sends_without_end_does_not_prolong_the_end(kind: type[Any], end: str) -> None:
     data, clock, closed = iter([True] * 10), iter(range(100)), list[int]()
@@ -268,7 +297,7 @@ def test_a_side_that_sends_without_end_does_not_prolong_the_end(kind: type[Any],
     vars(socket).update(
         s=4,
         receive=lambda: next(data),
-        _surroundings=SimpleNamespace(now=clock.__next__),
+        _surroundings=SimpleNamespace(now=clock.__next__, check=lambda: None),
         _calls=SimpleNamespace(closesocket=closed.append, setsockopt=lambda *args: 0),
         _conversation=Conversation(lambda: 0.0),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -109,6 +111,7 @@ def test_an_impossible_step_is_refused_when_the_script_is_built(build: Callable[
         (lambda: Peer().accept().wait(math.inf), "invalid seconds: inf"),
         (lambda: Peer().accept().wait(math.nan), "invalid seconds: nan"),
         (lambda: Peer(limit=math.inf), "invalid limit: inf"),
+        (lambda: Peer(limit=10**400), "invalid limit: 1000"),
         (lambda: Peer().accept().read_slowly(math.inf), "invalid bytes_per_second: inf"),
         (lambda: Peer().accept().send(b"xy", split=1, pause=math.nan), "invalid pause: nan"),
         (lambda: Peer().accept().send(b"x", split=()), "invalid split: (): it must have at least one size"),
@@ -160,6 +163,16 @@ def test_an_argument_of_another_type_is_refused_when_the_script_is_built(
 ) -> None:
     with pytest.raises(TypeError, match=f"^{re.escape(message)}"):
         build(Peer().accept())
+
+
+@pytest.mark.parametrize("seconds", [Decimal("0.5"), Fraction(1, 2)])
+def test_a_time_of_another_numeric_type_is_a_float(seconds: Any) -> None:
+    script = Peer(limit=seconds).accept().wait(seconds).stall(seconds).send(b"ab", split=1, pause=seconds)
+    assert script.read_slowly(seconds) == Peer(limit=0.5).accept().wait(0.5).stall(0.5).send(
+        b"ab", split=1, pause=0.5
+    ).read_slowly(0.5)
+    assert "Decimal" not in repr(script)
+    assert "Fraction" not in repr(script)
 
 
 def test_scripts_of_peers_with_other_parameters_are_different() -> None:

@@ -7,7 +7,7 @@ from operator import index
 from typing import Any
 
 __all__ = [
-    "LOOPBACK",
+    "LOOPBACKS",
     "checked_address",
     "checked_bytes",
     "checked_host",
@@ -17,7 +17,8 @@ __all__ = [
     "checked_simulated_host",
 ]
 
-LOOPBACK = "127.0.0.1"
+# The first one is the address of a peer and of a port without another one.
+LOOPBACKS = ("127.0.0.1", "::1")
 # Some decades in seconds; what is longer is a mistake, and overflows the clocks of some systems.
 LONGEST_TIME = 1e9
 _LARGEST_C_INT = 2**31 - 1
@@ -40,6 +41,8 @@ def checked_number(name: str, value: Any, zero: bool = False) -> Any:
     try:
         # A text would be taken by float() too.
         number = math.fabs(value)
+    except OverflowError:
+        number = math.inf
     except TypeError:
         raise TypeError(f"invalid {name}: {value!r}: it must be a number, not {type(value).__name__!r}") from None
     if zero and not value >= 0:
@@ -48,7 +51,8 @@ def checked_number(name: str, value: Any, zero: bool = False) -> Any:
         raise ValueError(f"invalid {name}: {value!r}: it must be greater than 0")
     if number > LONGEST_TIME:
         raise ValueError(f"invalid {name}: {value!r}: it must be at most {LONGEST_TIME:g}")
-    return value
+    # Other numbers, such as a Decimal, cannot be added to the times of a clock.
+    return value if isinstance(value, (int, float)) else number
 
 
 def checked_host(value: Any) -> str:
@@ -85,7 +89,7 @@ def checked_address(value: Any) -> tuple[str, int]:
         return checked_host(value[0]), checked_port(value[1], 1)
     if not hasattr(value, "__index__"):
         raise TypeError(f"invalid address: {value!r}: it must be a port or a pair, such as ('127.0.0.1', 8081)")
-    return LOOPBACK, checked_port(value, 1)
+    return LOOPBACKS[0], checked_port(value, 1)
 
 
 def checked_bytes(name: str, data: Any) -> bytes:

@@ -132,6 +132,8 @@ def wait_until_ready(
     A connection attempt that has failed counts as writable. Errors: Stopped.
     """
     while True:
+        # Not only where nothing is ready: the other side may send without end.
+        surroundings.check()
         left = deadline - surroundings.now()
         wait = max(0.0, min(left, surroundings.longest_wait))
         # Rounded up: a wait that ends before the deadline would be followed by one of length 0.
@@ -148,6 +150,5 @@ def wait_until_ready(
         call(surroundings.calls, "select", ready)
         if ready:
             return FD_ISSET(s, reading), FD_ISSET(s, writing) or FD_ISSET(s, failing)
-        surroundings.check()
         if left <= 0:
             return False, False
