@@ -342,6 +342,19 @@ def test_it():
     assert "peer.py" not in result.stdout.str()
 
 
+def test_the_report_of_an_open_socket_does_not_show_the_code_of_started(run: Run) -> None:
+    result = run("""
+from winsock.testing import started
+
+def test_it():
+    with started():
+        socket(AF_INET, SOCK_DGRAM, 0)
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([">*with started():", "E *opened by socket() at *.py:14 in test_it"])
+    assert "open_sockets.py" not in result.stdout.str()
+
+
 def test_an_error_of_the_test_is_shown_with_the_failed_step_that_caused_it(run: Run) -> None:
     result = run("""
 def test_it(winsock_started, winsock_peer):

@@ -11,7 +11,7 @@ __all__ = ["calling_lines", "indented"]
 # The frames below these belong to the test runner.
 _RUNNERS = ("_pytest", "doctest", "pluggy", "pytest", "pytest_asyncio", "unittest", "threading")
 # Frames of these are between the frames of a test. An event loop's would fill the report.
-_BETWEEN = ("anyio", "asyncio", "concurrent", "contextlib", "winsock_pytest", "unittest.mock")
+_BETWEEN = ("anyio", "asyncio", "concurrent", "contextlib", "hypothesis", "unittest.mock", "winsock_pytest")
 _OWN = __name__.rpartition(".")[0]
 _MOST_LINES = 8
 

@@ -55,6 +55,7 @@ def started() -> Iterator[None]:
     Errors: AssertionError at the end of a block that has not raised, if sockets are open, with the file and the line
     that opened each of them; or if WSAStartup and WSACleanup were not called equally often.
     """
+    __tracebackhide__ = True  # in pytest's tracebacks
     code = winsock.calls.WSAStartup(MAKEWORD(2, 2), WSADATA())
     if code:
         raise AssertionError(f"WSAStartup failed: {WSAErrorDescript(code)}")
