@@ -164,7 +164,10 @@ class Peer:
         return self._with(steps.ExpectEnd())
 
     def expect_reset(self) -> Peer:
-        """The other side resets the connection. What it sends before that is ignored."""
+        """The other side resets the connection. What it sends before that is ignored.
+
+        The reset may also come while the step before sends: what is left of it is not sent then.
+        """
         return self._with(steps.ExpectReset())
 
     # ---- the script
