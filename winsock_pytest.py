@@ -184,7 +184,7 @@ class _Reports:
         if report.failed and call.when == "call" and item.stash.get(_FAILED_STEPS, ""):
             _add_section(report, "failed step of a peer", item.stash[_FAILED_STEPS])
         if report.failed and _NETWORK in item.stash:
-            report.sections.append(("simulated network", item.stash[_NETWORK].report()))
+            _add_section(report, "simulated network", item.stash[_NETWORK].report())
         return report
 
     @pytest.hookimpl

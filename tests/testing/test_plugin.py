@@ -554,7 +554,8 @@ def test_it(winsock_network):
 
 
 def test_a_failed_test_shows_the_seed_the_sockets_and_the_end_of_the_trace(run: Run) -> None:
-    result = run("""
+    result = run(
+        """
 @pytest.mark.winsock_network(seed=7)
 def test_it(winsock_network, winsock_peer):
     server = Peer(winsock_network.host("server"), port=8081).accept().expect(b"GET ").wait(5)
@@ -562,7 +563,9 @@ def test_it(winsock_network, winsock_peer):
     winsock_peer(server), winsock_peer(client)
     winsock_network.run(1)
     raise KeyError
-""")
+""",
+        "--show-capture=no",
+    )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
