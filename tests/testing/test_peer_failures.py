@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import re
+import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable
 from ctypes import sizeof
@@ -11,9 +14,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from winsock_kit import bound, listener, new, port_of, receive_all, reset
+from winsock_kit import Running, bound, listener, new, port_of, receive_all, reset
 
-from winsock import SD_SEND, closesocket, connect, send, shutdown
+from winsock import SD_SEND, closesocket, connect, send, shutdown, testing
 from winsock.testing import Peer, RunningPeer
 from winsock.testing.actions import ACTIONS
 from winsock.testing.conversation import Conversation
@@ -303,6 +306,24 @@ def test_a_side_that_sends_without_end_does_not_prolong_the_end(kind: type[Any],
     )
     getattr(socket, end)(3)
     assert closed == [4]
+
+
+def test_limits_do_not_depend_on_the_clocks_that_a_test_replaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As freezegun does: in the module time, and where a module has imported one of its functions by name.
+    real = {id(time.monotonic), id(time.perf_counter)}
+    own = [module for name, module in list(sys.modules.items()) if name.startswith("winsock")]
+    for module in (time, *own):
+        for name, value in list(vars(module).items()):
+            if id(value) in real:
+                monkeypatch.setattr(module, name, lambda: 0.0)
+    with pytest.raises(AssertionError, match=r"nobody connected to .* within the limit of 0\.1 s"):
+        Peer(limit=0.1).accept().start().finish()
+    ended = threading.Event()
+    thread = Running(ended.wait)
+    with pytest.raises(AssertionError, match="1 socket was left open"), testing.started():
+        new()
+    ended.set()
+    thread.result()
 
 
 def test_the_block_of_a_with_statement_raises_the_failure_at_its_end() -> None:

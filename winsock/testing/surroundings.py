@@ -79,6 +79,9 @@ class RealWorld:
     longest_wait = 0.02
     # Nothing can kill a thread.
     killed = False
+    # On Windows before Python 3.13 its resolution is a thousand times that of time.monotonic(). A test may replace the
+    # clocks of all modules, as freezegun does; not this one.
+    _clock = staticmethod(time.perf_counter)
 
     def __init__(self) -> None:
         self.calls = own_calls(winsock.calls)
@@ -86,8 +89,7 @@ class RealWorld:
         self._thread: threading.Thread | None = None
 
     def now(self) -> float:
-        # On Windows before Python 3.13 its resolution is a thousand times that of time.monotonic().
-        return time.perf_counter()
+        return self._clock()
 
     def pause(self, seconds: float) -> None:
         end = self.now() + seconds
