@@ -99,10 +99,6 @@ def winsock_peer(request: pytest.FixtureRequest) -> Iterator[Callable[[Peer], Ru
         __tracebackhide__ = True
         if not isinstance(script, Peer):
             raise TypeError(f"winsock_peer() takes a script, such as Peer().accept(), not {script!r}")
-        if _NETWORK in request.node.stash and script.host is None:
-            pytest.fail(
-                f"a peer of this machine cannot be used together with winsock_network: use Peer(host), not {script!r}",
-            )
         peer = script.start()
         running.append(peer)
         return peer
@@ -130,7 +126,7 @@ def _finish_peers(running: list[RunningPeer], stop: bool) -> str:
         except AssertionError as error:
             failures.append(str(error))
         except Exception as error:  # a defect of the peer or of the simulation: the other peers are reported too
-            failures.append("".join(traceback.format_exception(error)))
+            failures.append("".join(traceback.format_exception(error, chain=False)))
         # Not before: a peer stays in the list when the wait is interrupted, and the fixture stops it.
         del running[0]
     return "\n\n".join(failures)
@@ -163,19 +159,19 @@ class _Reports:
             _finish_peers(running, stop=True)
             raise
         except BaseException:
-            if _NETWORK in item.stash:
-                item.stash[_NETWORK].keep()
-            # A failed step is often the cause, so both are shown.
-            _fail_with(_finish_peers(running, stop=True))
+            self._stop_peers(item)
             raise
-        if getattr(item, "_excinfo", None):
-            # pytest's items of unittest keep the exception, and show it instead of another one.
-            if _NETWORK in item.stash:
-                item.stash[_NETWORK].keep()
-            item.stash[_FAILED_STEPS] = _finish_peers(running, stop=True)
+        if getattr(item, "_excinfo", None):  # pytest's items of unittest keep the exception
+            self._stop_peers(item)
         else:
             _fail_with(_finish_peers(running, stop=False))
         return result
+
+    def _stop_peers(self, item: pytest.Item) -> None:
+        """The test has failed. A failed step is often the cause, so the test's report shows both."""
+        if _NETWORK in item.stash:
+            item.stash[_NETWORK].keep()
+        item.stash[_FAILED_STEPS] = _finish_peers(item.stash.get(_PEERS, []), stop=True)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -186,9 +182,9 @@ class _Reports:
         if report.failed or call.excinfo is not None:
             item.stash[_ENDED_EARLY] = True
         if report.failed and call.when == "call" and item.stash.get(_FAILED_STEPS, ""):
-            report.sections.append(("failed step of a peer", item.stash[_FAILED_STEPS]))
+            _add_section(report, "failed step of a peer", item.stash[_FAILED_STEPS])
         if report.failed and _NETWORK in item.stash:
-            report.sections.append(("simulated network", item.stash[_NETWORK].report()))
+            _add_section(report, "simulated network", item.stash[_NETWORK].report())
         return report
 
     @pytest.hookimpl
@@ -198,6 +194,15 @@ class _Reports:
     @pytest.hookimpl
     def pytest_internalerror(self) -> None:
         self._config.stash[_INTERRUPTED] = True
+
+
+def _add_section(report: pytest.TestReport, name: str, text: str) -> None:
+    """Add it to the failure itself, where pytest can: --show-capture=no and JUnit's files leave out other sections."""
+    add = getattr(report.longrepr, "addsection", None)
+    if add is None:
+        report.sections.append((name, text))
+    else:
+        add(name, text)
 
 
 def _register_reports(config: pytest.Config) -> None:
@@ -210,7 +215,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker(_NETWORK_FIXTURE)
     if mark is not None and "seeds" in mark.kwargs and _NETWORK_FIXTURE in metafunc.fixturenames:
         seeds = mark.kwargs["seeds"]
-        if not isinstance(seeds, Iterable) or isinstance(seeds, str):
+        # An iterator would have no seeds left for the second test of a class or a module with this mark.
+        if not isinstance(seeds, Iterable) or isinstance(seeds, (str, Iterator)):
             _invalid_mark(metafunc.definition, f"seeds={seeds!r}: {_SEED_OR_SEEDS}")
         seeds = list(seeds)
         metafunc.parametrize(_NETWORK_FIXTURE, seeds, indirect=True, ids=[f"seed={seed}" for seed in seeds])
@@ -233,10 +239,13 @@ def winsock_network(request: pytest.FixtureRequest) -> Iterator[Network]:
                 request.node, f"several seeds need {_NETWORK_FIXTURE} as a parameter of the test: {_SEED_OR_SEEDS}"
             )
         seed = request.param
+    problem = ""
     try:
         network = Network(seed=seed, **options)
     except SimulationError as error:
-        _invalid_mark(request.node, str(error))
+        problem = str(error)
+    if problem:  # not above, where pytest would show the first error too
+        _invalid_mark(request.node, problem)
     with network:
         request.node.stash[_NETWORK] = Recording(network)
         yield network

@@ -8,12 +8,18 @@ import re
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from ctypes import sizeof
 from functools import partial
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
+from importlib.util import LazyLoader, module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
+import hypothesis
 import pytest
 from winsock_kit import Running, connect_to, loopback, new
 
@@ -36,6 +42,7 @@ from winsock import (
     listen,
     socket,
 )
+from winsock.simulation.network import Network
 from winsock.testing import Peer, open_sockets, started
 
 pytestmark = pytest.mark.usefixtures("unstarted")
@@ -133,6 +140,27 @@ def test_a_program_that_is_loaded_in_the_block_is_recorded(monkeypatch: pytest.M
     assert program.socket is socket
 
 
+@pytest.mark.parametrize("block", [started, Network])
+def test_a_module_that_is_only_prepared_is_not_loaded(
+    block: Callable[[], AbstractContextManager[object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Optional(Loader):
+        def create_module(self, spec: ModuleSpec) -> None:
+            return None
+
+        def exec_module(self, module: ModuleType) -> None:
+            raise ImportError("it needs a package that is not installed")
+
+    loader = LazyLoader(Optional())
+    spec = spec_from_loader("prepared", loader)
+    assert spec
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    monkeypatch.setitem(sys.modules, "prepared", module)
+    with block():
+        pass
+
+
 def test_the_threads_of_a_test_are_recorded() -> None:
     assert "in new" in report_of(lambda: Running(new).result())
 
@@ -150,6 +178,35 @@ def test_the_lines_of_an_event_loop_are_left_out_of_the_report() -> None:
     lines = report_of(block).splitlines()[2:]
     assert [line.rpartition(" ")[2] for line in lines[:3]] == ["open_datagram_socket", "task", "block"]
     assert not [line for line in lines if "asyncio" in line]
+
+
+@hypothesis.settings(max_examples=1, database=None)
+@hypothesis.given(hypothesis.strategies.none())
+def hypothetical(value: None) -> None:
+    open_datagram_socket()
+
+
+@pytest.mark.parametrize("between", [Mock(wraps=open_datagram_socket), hypothetical])
+def test_the_lines_of_a_library_between_those_of_the_test_are_left_out_of_the_report(
+    between: Callable[[], object],
+) -> None:
+    def block() -> None:
+        between()
+
+    lines = report_of(block).splitlines()[2:]
+    names = [line.rpartition(" ")[2] for line in lines if "test_open_sockets.py" in line]
+    assert [name for name in names if name != "hypothetical"][:3] == ["open_datagram_socket", "block", "report_of"]
+    assert len(names) == len(lines)
+
+
+@pytest.mark.posix_only(reason="Windows does not remove the current folder of a process")
+def test_a_test_may_remove_its_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "removed"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    opening = line_of(open_datagram_socket, "socket(AF_INET")
+    assert f"{__file__}:{opening} in open_datagram_socket\n" in report_of(open_datagram_socket)
 
 
 def test_the_original_functions_are_back_after_the_block() -> None:

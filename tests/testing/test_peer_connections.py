@@ -143,6 +143,13 @@ def test_a_reset_while_the_peer_sends_is_the_one_that_it_expects() -> None:
         reset(s)
 
 
+def test_a_peer_repeats_what_it_sends_until_the_reset_that_it_expects() -> None:
+    with Peer().accept().send(b"x").wait(0.01).repeat(100_000, last=2).expect_reset().start() as peer:
+        s = connected(peer)
+        assert receive_all(s, 2) == b"xx"
+        reset(s)
+
+
 def test_a_stalling_peer_lets_the_other_sides_buffers_fill() -> None:
     with Peer(receive_buffer=4096).accept().stall(600).start() as peer:
         s = connected(peer)

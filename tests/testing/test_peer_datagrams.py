@@ -93,3 +93,23 @@ def test_nothing_is_sent_before_the_first_datagram_has_arrived() -> None:
         set_nonblocking(s)
         assert error_of(recv(s, bytearray(1), 1, 0)) == WSAEWOULDBLOCK
         send_to(s, peer.port, b"go")
+
+
+@pytest.mark.parametrize("script", [Peer(), Peer(address="::1")], ids=repr)
+def test_a_peer_sends_to_an_ipv6_address(script: Peer) -> None:
+    receiver = Peer(address="::1").datagrams().expect(b"tick").start()
+    with receiver, script.datagrams(receiver.address).send(b"tick").start() as sender:
+        assert sender.address[0] == "::1"
+
+
+def test_a_peer_sends_to_an_address_of_its_family() -> None:
+    s = bound(SOCK_DGRAM)
+    with Peer(address="127.0.0.1").datagrams(("localhost", port_of(s))).send(b"tick").start():
+        assert received(s) == b"tick"
+
+
+def test_a_destination_of_another_family_is_reported_when_the_peer_is_started() -> None:
+    with pytest.raises(
+        AssertionError, match=r"\[::1\]:9 is not of the family of the peer's address 127\.0\.0\.1: give"
+    ):
+        Peer(address="127.0.0.1").datagrams(("::1", 9)).send(b"tick").start()

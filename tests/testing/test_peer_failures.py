@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import re
+import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable
 from ctypes import sizeof
@@ -11,16 +14,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from winsock_kit import bound, listener, new, port_of, receive_all, reset
+from winsock_kit import Running, bound, listener, new, port_of, receive_all, reset
 
-from winsock import SD_SEND, closesocket, connect, send, shutdown
+from winsock import SD_SEND, closesocket, connect, send, shutdown, testing
 from winsock.testing import Peer, RunningPeer
 from winsock.testing.actions import ACTIONS
 from winsock.testing.conversation import Conversation
 from winsock.testing.endpoints import Connection, DatagramSocket
 from winsock.testing.own_sockets import OWN_SOCKETS
 from winsock.testing.steps import ExpectReset
-from winsock.testing.surroundings import Failure
+from winsock.testing.surroundings import Failure, Stopped, wait_until_ready
 
 pytestmark = pytest.mark.usefixtures("started")
 
@@ -108,6 +111,8 @@ def test_a_long_message_is_shown_by_its_first_and_last_lines() -> None:
         ),
         (Peer().accept().expect_end(), reset, "expect_end(): the other side reset the connection"),
         (Peer().accept().expect(b"x"), reset, "expect(b'x'): the other side reset the connection"),
+        (Peer().accept().expect(b"x").expect_reset(), reset, "expect(b'x'): the other side reset the connection"),
+        (Peer().accept().receive(1).expect_reset(), reset, "receive(1): the other side reset the connection"),
         (
             Peer().accept().expect_reset(),
             lambda s: closesocket(s),
@@ -261,6 +266,33 @@ def test_a_side_that_sends_without_end_does_not_prolong_expect_reset() -> None:
         ACTIONS[ExpectReset](run, ExpectReset())
 
 
+def test_a_side_that_sends_without_end_and_does_not_read_does_not_prolong_a_send(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ready, clock = iter([(True, False)] * 10), iter(range(100))
+    monkeypatch.setattr("winsock.testing.endpoints.wait_until_ready", lambda *args, **kwargs: next(ready))
+    connection = object.__new__(Connection)
+    vars(connection).update(
+        s=4, ended=False, was_reset=False, receive=lambda: True, _surroundings=SimpleNamespace(now=clock.__next__)
+    )
+    with pytest.raises(Failure, match="the other side takes no more data: 0 of 1 bytes were sent"):
+        connection.send(b"x", 3)
+
+
+def test_a_side_that_sends_without_end_does_not_prevent_a_stop() -> None:
+    def check() -> None:
+        raise Stopped
+
+    calls: Any = SimpleNamespace(select=lambda *args: 1)
+    surroundings: Any = SimpleNamespace(calls=calls, longest_wait=1.0, now=lambda: 0.0, check=check)
+    with pytest.raises(Stopped):
+        wait_until_ready(surroundings, 4, read=True, write=False, deadline=600)
+    connection = object.__new__(Connection)
+    vars(connection).update(receive=lambda: True, _surroundings=surroundings)
+    with pytest.raises(Stopped):
+        connection.close(600)
+
+
 @pytest.mark.parametrize(("kind", "end"), [(Connection, "close"), (Connection, "reset"), (DatagramSocket, "close")])
 def test_a_side_that_sends_without_end_does_not_prolong_the_end(kind: type[Any], end: str) -> None:
     data, clock, closed = iter([True] * 10), iter(range(100)), list[int]()
@@ -268,12 +300,30 @@ def test_a_side_that_sends_without_end_does_not_prolong_the_end(kind: type[Any],
     vars(socket).update(
         s=4,
         receive=lambda: next(data),
-        _surroundings=SimpleNamespace(now=clock.__next__),
+        _surroundings=SimpleNamespace(now=clock.__next__, check=lambda: None),
         _calls=SimpleNamespace(closesocket=closed.append, setsockopt=lambda *args: 0),
         _conversation=Conversation(lambda: 0.0),
     )
     getattr(socket, end)(3)
     assert closed == [4]
+
+
+def test_limits_do_not_depend_on_the_clocks_that_a_test_replaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As freezegun does: in the module time, and where a module has imported one of its functions by name.
+    real = {id(time.monotonic), id(time.perf_counter)}
+    own = [module for name, module in list(sys.modules.items()) if name.startswith("winsock")]
+    for module in (time, *own):
+        for name, value in list(vars(module).items()):
+            if id(value) in real:
+                monkeypatch.setattr(module, name, lambda: 0.0)
+    with pytest.raises(AssertionError, match=r"nobody connected to .* within the limit of 0\.1 s"):
+        Peer(limit=0.1).accept().start().finish()
+    ended = threading.Event()
+    thread = Running(ended.wait)
+    with pytest.raises(AssertionError, match="1 socket was left open"), testing.started():
+        new()
+    ended.set()
+    thread.result()
 
 
 def test_the_block_of_a_with_statement_raises_the_failure_at_its_end() -> None:

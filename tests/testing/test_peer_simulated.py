@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pytest
 import simulation_kit as kit
@@ -93,6 +94,14 @@ def test_a_peer_sends_datagrams(net: Network) -> None:
     assert sent_times(peer) == pytest.approx([0, 1.002, 2.004], abs=1e-6)
 
 
+@pytest.mark.parametrize("destination", ["10.0.0.1", "fd00::1", "server"])
+def test_datagrams_have_an_address_of_the_family_of_their_destination(net: Network, destination: str) -> None:
+    own = {} if destination == "server" else {"address": destination}
+    server = Peer(net.hosts["server"], port=9000, **own).datagrams().expect(b"ping")
+    with server.start(), Peer(net.hosts["client"]).datagrams((destination, 9000)).send(b"ping").start():
+        pass
+
+
 def test_a_slow_reader_reads_at_its_rate_in_simulated_time(net: Network) -> None:
     script = Peer(net.hosts["server"], receive_buffer=4096, limit=60).accept().read_slowly(1_000, count=50_000)
     with script.start() as server:
@@ -158,6 +167,13 @@ def test_a_port_in_use_is_reported_when_the_peer_is_started(net: Network) -> Non
     with pytest.raises(AssertionError, match=r"cannot use the address 10\.0\.0\.1:8081"):
         script.start()
     first.stop()
+
+
+@pytest.mark.parametrize("attached", [True, False])
+def test_a_peer_of_this_machine_is_refused_while_a_network_is_open(net: Network, attached: bool) -> None:
+    message = r"a simulated network is open, so a peer needs a host of it: Peer\(host\), not Peer\(\)\.accept\(\)"
+    with net.hosts["client"].attached() if attached else nullcontext(), pytest.raises(ValueError, match=message):
+        Peer().accept().start()
 
 
 def test_a_peer_on_a_frozen_host_is_refused(net: Network) -> None:

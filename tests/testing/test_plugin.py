@@ -342,6 +342,19 @@ def test_it():
     assert "peer.py" not in result.stdout.str()
 
 
+def test_the_report_of_an_open_socket_does_not_show_the_code_of_started(run: Run) -> None:
+    result = run("""
+from winsock.testing import started
+
+def test_it():
+    with started():
+        socket(AF_INET, SOCK_DGRAM, 0)
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([">*with started():", "E *opened by socket() at *.py:14 in test_it"])
+    assert "open_sockets.py" not in result.stdout.str()
+
+
 def test_an_error_of_the_test_is_shown_with_the_failed_step_that_caused_it(run: Run) -> None:
     result = run("""
 def test_it(winsock_started, winsock_peer):
@@ -350,7 +363,36 @@ def test_it(winsock_started, winsock_peer):
     assert recv(s, bytearray(1), 1, 0) == 1, "no answer"
 """)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["no answer", "step 2, expect(b'GET '): the next bytes are b'POST' *"])
+    result.stdout.fnmatch_lines(
+        [
+            '>*recv(s, bytearray(1), 1, 0) == 1, "no answer"',
+            "E *AssertionError: no answer",
+            "*.py:13: AssertionError",
+            "*- failed step of a peer -*",
+            "step 2, expect(b'GET '): the next bytes are b'POST' *",
+        ]
+    )
+
+
+def test_a_failed_step_is_in_the_failure_itself_and_does_not_replace_its_type(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    result = run(
+        """
+@pytest.mark.parametrize("error", [KeyError, pytest.param(TypeError, marks=pytest.mark.xfail(raises=TypeError))])
+def test_it(winsock_started, winsock_peer, error):
+    s = connected(winsock_peer(Peer().accept().expect(b"GET ")))
+    assert send(s, b"POST", 4, 0) == 4
+    recv(s, bytearray(1), 1, 0)
+    raise error
+""",
+        "--show-capture=no",
+        "--junitxml=report.xml",
+    )
+    result.assert_outcomes(failed=1, xfailed=1)
+    result.stdout.fnmatch_lines(["step 2, expect(b'GET '): the next bytes are b'POST' *"])
+    report = (pytester.path / "report.xml").read_text(encoding="utf-8")
+    assert report.count("the next bytes are b'POST'") == 1
 
 
 def test_an_error_of_the_test_stops_its_peers(run: Run) -> None:
@@ -512,7 +554,8 @@ def test_it(winsock_network):
 
 
 def test_a_failed_test_shows_the_seed_the_sockets_and_the_end_of_the_trace(run: Run) -> None:
-    result = run("""
+    result = run(
+        """
 @pytest.mark.winsock_network(seed=7)
 def test_it(winsock_network, winsock_peer):
     server = Peer(winsock_network.host("server"), port=8081).accept().expect(b"GET ").wait(5)
@@ -520,7 +563,9 @@ def test_it(winsock_network, winsock_peer):
     winsock_peer(server), winsock_peer(client)
     winsock_network.run(1)
     raise KeyError
-""")
+""",
+        "--show-capture=no",
+    )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
@@ -584,7 +629,9 @@ def test_an_invalid_option_of_the_network_is_reported_without_a_traceback(run: R
 def test_it(winsock_network): pass
 """)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["invalid mark winsock_network: * (at *.py:10, test_it)"])
+    result.stdout.fnmatch_lines(
+        ["*ERROR at setup*", "invalid mark winsock_network: * (at *.py:10, test_it)"], consecutive=True
+    )
     assert "winsock_pytest.py" not in result.stdout.str()
 
 
@@ -620,11 +667,11 @@ def test_it(winsock_network, winsock_peer):
 """)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*a peer of this machine cannot be used together with winsock_network: use Peer(host), not Peer(limit=1)*"]
+        ["*ValueError: a simulated network is open, so a peer needs a host of it: Peer(host), not Peer(limit=1)*"]
     )
 
 
-@pytest.mark.parametrize("seeds", ["3", "'12'"])
+@pytest.mark.parametrize("seeds", ["3", "'12'", "iter([3])"])
 def test_seeds_that_are_not_several_are_reported(run: Run, seeds: str) -> None:
     result = run(f"""
 @pytest.mark.winsock_network(seeds={seeds})
@@ -632,7 +679,8 @@ def test_it(winsock_network): pass
 """)
     assert result.ret != 0
     file = "test_seeds_that_are_not_several_are_reported.py:10, test_it"
-    message = f"invalid mark winsock_network: seeds={seeds}: use seed=7 or seeds=range(20) (at {file})"
+    shown = "<*>" if "iter" in seeds else seeds
+    message = f"invalid mark winsock_network: seeds={shown}: use seed=7 or seeds=range(20) (at {file})"
     result.stdout.fnmatch_lines([f"*{message}*"])
     assert "TypeError" not in result.stdout.str()
 

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -111,6 +112,7 @@ def test_an_impossible_step_is_refused_when_the_script_is_built(build: Callable[
         (lambda: Peer().accept().wait(math.nan), "invalid seconds: nan"),
         (lambda: Peer().accept().wait(10**400), f"invalid seconds: {10**400}: it must be at most 1e+09"),
         (lambda: Peer(limit=math.inf), "invalid limit: inf"),
+        (lambda: Peer(limit=10**400), "invalid limit: 1000"),
         (lambda: Peer().accept().read_slowly(math.inf), "invalid bytes_per_second: inf"),
         (lambda: Peer().accept().send(b"xy", split=1, pause=math.nan), "invalid pause: nan"),
         (lambda: Peer().accept().send(b"x", split=()), "invalid split: (): it must have at least one size"),
@@ -147,7 +149,6 @@ def test_an_argument_out_of_its_range_is_refused_when_the_script_is_built(
         (lambda script: script.wait(Decimal(1)), "invalid seconds: Decimal('1'): it must be a number, not 'Decimal'"),
         (lambda script: script.stall(None), "invalid seconds: None: it must be a number"),
         (lambda script: Peer(limit="3"), "invalid limit: '3': it must be a number"),  # type: ignore[arg-type]
-        (lambda script: Peer(port="80"), "invalid port: '80': it must be an integer"),  # type: ignore[arg-type]
         (lambda script: Peer(port=80.5), "invalid port: 80.5: it must be an integer"),  # type: ignore[arg-type]
         (lambda script: Peer("server"), "invalid host: 'server': it must be a host of a simulated"),  # type: ignore[arg-type]
         (lambda script: Peer(8081), "invalid host: 8081: it must be a host of a simulated"),  # type: ignore[arg-type]
@@ -163,6 +164,16 @@ def test_an_argument_of_another_type_is_refused_when_the_script_is_built(
 ) -> None:
     with pytest.raises(TypeError, match=f"^{re.escape(message)}"):
         build(Peer().accept())
+
+
+@pytest.mark.parametrize("seconds", [Decimal("0.5"), Fraction(1, 2)])
+def test_a_time_of_another_numeric_type_is_a_float(seconds: Any) -> None:
+    script = Peer(limit=seconds).accept().wait(seconds).stall(seconds).send(b"ab", split=1, pause=seconds)
+    assert script.read_slowly(seconds) == Peer(limit=0.5).accept().wait(0.5).stall(0.5).send(
+        b"ab", split=1, pause=0.5
+    ).read_slowly(0.5)
+    assert "Decimal" not in repr(script)
+    assert "Fraction" not in repr(script)
 
 
 def test_scripts_of_peers_with_other_parameters_are_different() -> None:

@@ -40,13 +40,10 @@ def checked_calls() -> Iterator[tuple[ModuleType, str, Callable[..., Any]]]:
     handles = sys.modules["winsock_compat.state.handles"]
     for name in ("start", "stop", "started", "find"):
         original: Callable[..., Any] = getattr(handles, name)
-        for module in [each for each in sys.modules.values() if _is_of_compat(each)]:
+        # By their names in sys.modules: an attribute of another module may load it (importlib.util.LazyLoader).
+        for module in [each for key, each in sys.modules.items() if key.startswith("winsock_compat.")]:
             if getattr(module, name, None) is original:
                 yield module, name, _checked(original)
-
-
-def _is_of_compat(module: ModuleType) -> bool:
-    return getattr(module, "__name__", "").startswith("winsock_compat.")
 
 
 def _checked(original: Callable[..., Any]) -> Callable[..., Any]:

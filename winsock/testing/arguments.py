@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Real
+import math
 from operator import index
 from typing import Any
 
 __all__ = [
-    "LOOPBACK",
+    "LOOPBACKS",
     "checked_address",
     "checked_bytes",
     "checked_host",
@@ -17,7 +17,8 @@ __all__ = [
     "checked_simulated_host",
 ]
 
-LOOPBACK = "127.0.0.1"
+# The first one is the address of a peer and of a port without another one.
+LOOPBACKS = ("127.0.0.1", "::1")
 # Some decades in seconds; what is longer is a mistake, and overflows the clocks of some systems.
 _LONGEST_TIME = 1e9
 _LARGEST_C_INT = 2**31 - 1
@@ -36,16 +37,21 @@ def checked_integer(name: str, value: Any, *, positive: bool = True) -> int:
 
 def checked_number(name: str, value: Any, zero: bool = False) -> Any:
     """The value, a number greater than 0, or `zero` too, that is at most 1e9. Errors: TypeError. ValueError."""
-    is_number = isinstance(value, Real)
-    if not is_number:
-        raise TypeError(f"invalid {name}: {value!r}: it must be a number, not {type(value).__name__!r}")
+    try:
+        # A text would be taken by float() too.
+        number = math.fabs(value)
+    except OverflowError:
+        number = math.inf
+    except TypeError:
+        raise TypeError(f"invalid {name}: {value!r}: it must be a number, not {type(value).__name__!r}") from None
     if zero and not value >= 0:
         raise ValueError(f"invalid {name}: {value!r}: it must not be negative")
     if not zero and not value > 0:
         raise ValueError(f"invalid {name}: {value!r}: it must be greater than 0")
-    if value > _LONGEST_TIME:
+    if number > _LONGEST_TIME:
         raise ValueError(f"invalid {name}: {value!r}: it must be at most {_LONGEST_TIME:g}")
-    return value
+    # Other numbers, such as a Decimal, cannot be added to the times of a clock.
+    return value if isinstance(value, (int, float)) else number
 
 
 def checked_host(value: Any) -> str:
@@ -82,7 +88,7 @@ def checked_address(value: Any) -> tuple[str, int]:
         return checked_host(value[0]), checked_port(value[1], 1)
     if not hasattr(value, "__index__"):
         raise TypeError(f"invalid address: {value!r}: it must be a port or a pair, such as ('127.0.0.1', 8081)")
-    return LOOPBACK, checked_port(value, 1)
+    return LOOPBACKS[0], checked_port(value, 1)
 
 
 def checked_bytes(name: str, data: Any) -> bytes:

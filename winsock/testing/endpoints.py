@@ -77,7 +77,7 @@ class _Endpoint:
         A side that sends without end is not read for longer than until the deadline.
         """
         while self.receive() and self._surroundings.now() < deadline:
-            pass
+            self._surroundings.check()
         self._calls.closesocket(self.s)
         self._conversation.note(event)
 
@@ -141,7 +141,8 @@ class Connection(_Endpoint):
                 raise ConnectionReset
             if can_write:
                 sent += self._send_some(data[sent : sent + _LARGEST_SEND])
-            elif not can_read:
+            # The other side may send without end, so that the wait alone would not end.
+            elif not can_read or self._surroundings.now() > deadline:
                 raise TimeLimitReached(f"the other side takes no more data: {sent} of {len(data)} bytes were sent")
 
     def _send_some(self, data: bytes) -> int:

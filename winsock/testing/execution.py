@@ -32,16 +32,21 @@ def _execute(run: Run, script: Sequence[Step], level: int) -> None:
         if level == 0:
             run.number = number
         run.position.append(f"step {number}, {steps.text(step)[1:]}")
-        if isinstance(step, steps.Repeat):
-            for turn in range(step.times):
-                del run.position[level:]
-                run.position.append(f"step {number}, turn {turn + 1} of {step.times}")
-                _execute(run, step.steps, level + 1)
-            continue
         following = script[number] if number < len(script) else None
         try:
-            ACTIONS[type(step)](run, step)
+            if isinstance(step, steps.Repeat):
+                _repeat(run, step, number, level)
+            else:
+                ACTIONS[type(step)](run, step)
         except ConnectionReset:
-            if not isinstance(following, steps.ExpectReset):
+            # It may come while the peer sends. A step that expects something first has not got it.
+            if steps.expects(step) or not isinstance(following, steps.ExpectReset):
                 raise
     del run.position[level:]
+
+
+def _repeat(run: Run, step: steps.Repeat, number: int, level: int) -> None:
+    for turn in range(step.times):
+        del run.position[level:]
+        run.position.append(f"step {number}, turn {turn + 1} of {step.times}")
+        _execute(run, step.steps, level + 1)

@@ -11,7 +11,7 @@ __all__ = ["calling_lines", "indented"]
 # The frames below these belong to the test runner.
 _RUNNERS = ("_pytest", "doctest", "pluggy", "pytest", "pytest_asyncio", "unittest", "threading")
 # Frames of these are between the frames of a test. An event loop's would fill the report.
-_BETWEEN = ("anyio", "asyncio", "concurrent", "contextlib", "winsock_pytest")
+_BETWEEN = ("anyio", "asyncio", "concurrent", "contextlib", "hypothesis", "unittest.mock", "winsock_pytest")
 _OWN = __name__.rpartition(".")[0]
 _MOST_LINES = 8
 
@@ -23,9 +23,10 @@ def calling_lines() -> list[str]:
     while frame is not None and len(lines) < _MOST_LINES:
         module = str(frame.f_globals.get("__name__", ""))
         package = module.partition(".")[0]
-        if package in _RUNNERS:
+        between = package in _BETWEEN or module in _BETWEEN
+        if package in _RUNNERS and not between:
             break
-        if package not in _BETWEEN and module.rpartition(".")[0] != _OWN:
+        if not between and module.rpartition(".")[0] != _OWN:
             code = frame.f_code
             lines.append(f"{_path(code.co_filename)}:{frame.f_lineno} in {code.co_name}")
         frame = frame.f_back

@@ -55,6 +55,7 @@ def started() -> Iterator[None]:
     Errors: AssertionError at the end of a block that has not raised, if sockets are open, with the file and the line
     that opened each of them; or if WSAStartup and WSACleanup were not called equally often.
     """
+    __tracebackhide__ = True  # in pytest's tracebacks
     code = winsock.calls.WSAStartup(MAKEWORD(2, 2), WSADATA())
     if code:
         raise AssertionError(f"WSAStartup failed: {WSAErrorDescript(code)}")
@@ -101,10 +102,13 @@ def _unmatched_lines(unmatched: list[RecordedCall], other: str) -> list[str]:
     return lines
 
 
-def _wait_for_other_threads(open_sockets: Callable[[], list[int]]) -> None:
-    """Let the other threads close their sockets: a server often closes a moment after the test's client."""
-    deadline = time.monotonic() + _GRACE
-    while threading.active_count() > 1 and time.monotonic() < deadline and open_sockets():
+def _wait_for_other_threads(open_sockets: Callable[[], list[int]], clock: Callable[[], float] = time.monotonic) -> None:
+    """Let the other threads close their sockets: a server often closes a moment after the test's client.
+
+    `clock` is the real one, also while a test has replaced the clocks of all modules.
+    """
+    deadline = clock() + _GRACE
+    while threading.active_count() > 1 and clock() < deadline and open_sockets():
         time.sleep(_POLL)
 
 

@@ -6,13 +6,16 @@ can be started any number of times. `start` returns a `RunningPeer` (running.py)
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, TypeAlias
 
+import winsock
+
 from . import steps
 from .arguments import (
-    LOOPBACK,
+    LOOPBACKS,
     checked_address,
     checked_bytes,
     checked_host,
@@ -44,9 +47,9 @@ class Peer:
     that host, and its times are simulated ones.
 
     `address` and `port` are those of a server and of datagrams: by default the loopback address, or the first address
-    of the host, and a port that the system chooses. `limit` is the longest time in seconds that one step waits for the
-    other side; read_slowly() waits that long for each next byte. `receive_buffer` and `send_buffer` are the sizes of
-    the socket's buffers in bytes (SO_RCVBUF, SO_SNDBUF).
+    of the host, and a port that the system chooses. Datagrams to an IPv6 address come from the IPv6 one. `limit` is the
+    longest time in seconds that one step waits for the other side; read_slowly() waits that long for each next byte.
+    `receive_buffer` and `send_buffer` are the sizes of the socket's buffers in bytes (SO_RCVBUF, SO_SNDBUF).
 
     Errors: ValueError for a step that is impossible at its place, such as send() before accept(), and for an argument
     out of its range. TypeError for one of another type.
@@ -62,14 +65,14 @@ class Peer:
         receive_buffer: int | None = None,
         send_buffer: int | None = None,
     ) -> None:
-        checked_number("limit", limit)
+        limit = checked_number("limit", limit)
         for name, size in (("receive_buffer", receive_buffer), ("send_buffer", send_buffer)):
             if size is not None:
                 checked_integer(name, size)
         self._host: Host | None = checked_simulated_host(host)
-        own = LOOPBACK if host is None else str(ip_address(host.interfaces[0].address))
-        where = own if address is None else checked_host(address)
-        self._options = Options(where, checked_port(port, 0), limit, receive_buffer, send_buffer)
+        own = LOOPBACKS if host is None else tuple(str(ip_address(each.address)) for each in host.interfaces)
+        addresses = own if address is None else (checked_host(address),)
+        self._options = Options(addresses, checked_port(port, 0), limit, receive_buffer, send_buffer)
         # As they were given, for repr().
         given = {
             "address": address,
@@ -151,7 +154,7 @@ class Peer:
 
     def read_slowly(self, bytes_per_second: float, count: int | None = None) -> Peer:
         """Receive `count` bytes, or everything until the end of the stream, at this rate."""
-        checked_number("bytes_per_second", bytes_per_second)
+        bytes_per_second = checked_number("bytes_per_second", bytes_per_second)
         if count is not None:
             checked_integer("count", count)
         return self._with(steps.ReadSlowly(bytes_per_second, count))
@@ -161,7 +164,10 @@ class Peer:
         return self._with(steps.ExpectEnd())
 
     def expect_reset(self) -> Peer:
-        """The other side resets the connection. What it sends before that is ignored."""
+        """The other side resets the connection. What it sends before that is ignored.
+
+        The reset may also come while the step before sends: what is left of it is not sent then.
+        """
         return self._with(steps.ExpectReset())
 
     # ---- the script
@@ -195,14 +201,19 @@ class Peer:
         Use the result in a `with` statement, or call its finish(): this waits for the end of the script and raises the
         AssertionError of a step that has failed. Without it, a failure is a RuntimeWarning.
 
-        Errors: ValueError for a script without steps. AssertionError if the socket cannot be opened, for example
-        because the port is in use.
+        Errors: ValueError for a script without a socket, or for a peer of this machine while a simulated network is
+        open: the calls of `winsock` are the simulated ones then. AssertionError if the socket cannot be opened, for
+        example because the port is in use.
         """
         __tracebackhide__ = True
         if not self._state.role:
             raise ValueError(f"a script without accept(), connect() or datagrams() cannot be started: {self!r}")
         surroundings: Surroundings
         if self._host is None:
+            # Not imported: a peer on real loopback needs no simulation.
+            dispatch = sys.modules.get("winsock.simulation.dispatch")
+            if dispatch is not None and winsock.calls is dispatch.calls:
+                raise ValueError(f"a simulated network is open, so a peer needs a host of it: Peer(host), not {self!r}")
             surroundings = RealWorld()
         else:
             # Imported here, because a peer on real loopback needs no simulation.

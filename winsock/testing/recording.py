@@ -157,9 +157,11 @@ def _replace_in_modules(replacements: list[tuple[object, object]]) -> None:
         own = module_name.partition(".")[0] in _OWN_PACKAGES and module_name != "winsock"
         if own or not isinstance(module, ModuleType):
             continue
+        # Not vars(module), which would load a module that importlib.util.LazyLoader has only prepared.
+        names: dict[str, Any] = vars(ModuleType)["__dict__"].__get__(module)
         # Most modules have none of them, and a large program has thousands of modules.
-        if new.keys().isdisjoint(map(id, list(vars(module).values()))):
+        if new.keys().isdisjoint(map(id, list(names.values()))):
             continue
-        for name, value in list(vars(module).items()):
+        for name, value in list(names.items()):
             if id(value) in new:
-                vars(module)[name] = new[id(value)]
+                names[name] = new[id(value)]

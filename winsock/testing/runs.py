@@ -31,10 +31,12 @@ _MOST_RECEIVES = 100
 
 
 class Options:
-    """The parameters of Peer that concern its sockets."""
+    """The parameters of Peer that concern its sockets. `addresses` are the ones that it may use, the first first."""
 
-    def __init__(self, address: str, port: int, limit: float, receive_buffer: int | None, send_buffer: int | None):
-        self.address, self.port, self.limit = address, port, limit
+    def __init__(
+        self, addresses: Sequence[str], port: int, limit: float, receive_buffer: int | None, send_buffer: int | None
+    ) -> None:
+        self.addresses, self.port, self.limit = addresses, port, limit
         self.receive_buffer, self.send_buffer = receive_buffer, send_buffer
 
 
@@ -58,21 +60,37 @@ class Run:
         """
         first = _opening_step(script)
         if isinstance(first, steps.Accept):
-            s = self.listener = self._bound_socket(SOCK_STREAM)
+            s = self.listener = self._bound_socket(SOCK_STREAM, self._own_names(self.options.addresses[0])[0])
             call(self.calls, "listen", self.calls.listen(s, _BACKLOG))
             set_nonblocking(self.surroundings, s)
         elif isinstance(first, steps.Datagrams):
             # Before there is a socket: an unknown host is a failure.
-            to = None if first.host is None else resolve(self.calls, first.host, first.port, True)[0]
-            s = self._bound_socket(SOCK_DGRAM)
+            name, to = self._datagram_names(first)
+            s = self._bound_socket(SOCK_DGRAM, name)
             self.endpoint = DatagramSocket(self.surroundings, self.conversation, s, to)
         else:
             return None
         return local_address(self.calls, s)
 
-    def _bound_socket(self, kind: int) -> int:
-        datagrams = kind == SOCK_DGRAM
-        name = resolve(self.calls, self.options.address, self.options.port, datagrams)[0]
+    def _own_names(self, address: str, datagrams: bool = False) -> list[bytes]:
+        return resolve(self.calls, address, self.options.port, datagrams)
+
+    def _datagram_names(self, step: steps.Datagrams) -> tuple[bytes, bytes | None]:
+        """The peer's own sockaddr, and the destination's, if it has one: an address of the same family."""
+        addresses = self.options.addresses
+        if step.host is None:
+            return self._own_names(addresses[0], True)[0], None
+        destinations = resolve(self.calls, step.host, step.port, True)
+        for name in (name for address in addresses for name in self._own_names(address, True)):
+            for to in destinations:
+                if family_of(to) == family_of(name):
+                    return name, to
+        own = " and ".join(addresses)
+        raise Failure(
+            f"{shown(destinations[0])} is not of the family of the peer's address {own}: give Peer(address=…)"
+        )
+
+    def _bound_socket(self, kind: int, name: bytes) -> int:
         s = self.new_socket(family_of(name), kind)
         if self.calls.bind(s, name, len(name)) == SOCKET_ERROR:
             error = WSAErrorDescript(self.calls.WSAGetLastError())

@@ -79,6 +79,9 @@ class RealWorld:
     longest_wait = 0.02
     # Nothing can kill a thread.
     killed = False
+    # On Windows before Python 3.13 its resolution is a thousand times that of time.monotonic(). A test may replace the
+    # clocks of all modules, as freezegun does; not this one.
+    _clock = staticmethod(time.perf_counter)
 
     def __init__(self) -> None:
         self.calls = own_calls(winsock.calls)
@@ -86,8 +89,7 @@ class RealWorld:
         self._thread: threading.Thread | None = None
 
     def now(self) -> float:
-        # On Windows before Python 3.13 its resolution is a thousand times that of time.monotonic().
-        return time.perf_counter()
+        return self._clock()
 
     def pause(self, seconds: float) -> None:
         end = self.now() + seconds
@@ -132,6 +134,8 @@ def wait_until_ready(
     A connection attempt that has failed counts as writable. Errors: Stopped.
     """
     while True:
+        # Not only where nothing is ready: the other side may send without end.
+        surroundings.check()
         left = deadline - surroundings.now()
         wait = max(0.0, min(left, surroundings.longest_wait))
         # Rounded up: a wait that ends before the deadline would be followed by one of length 0.
@@ -148,6 +152,5 @@ def wait_until_ready(
         call(surroundings.calls, "select", ready)
         if ready:
             return FD_ISSET(s, reading), FD_ISSET(s, writing) or FD_ISSET(s, failing)
-        surroundings.check()
         if left <= 0:
             return False, False

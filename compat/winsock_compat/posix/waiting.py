@@ -16,8 +16,9 @@ from .declarations import POLLPRI as POLLPRI
 from .declarations import POLLRDHUP as POLLRDHUP
 from .loading import ffi, from_buffer, get_errno, lib
 
-# Seconds of a clock that cannot be set.
-monotonic = time.monotonic
+# Seconds of a clock that cannot be set. A partial, because freezegun replaces the clocks that are names of modules: a
+# wait with a limit would never end.
+monotonic = partial(time.monotonic)
 _POLLFDS = ffi.typeof("struct pollfd[]")
 
 
