@@ -21,6 +21,7 @@ from demos.simulation.sweep import Sums, sweep
 from demos.terminal.interfaces import OutputError, ProgramError
 from demos.terminal.runtime.log import escaped
 from winsock.command_line import write_final_line
+from winsock.interrupts import interrupted_by_signals
 from winsock.simulation.errors import SimulationError
 from winsock.simulation.faults import parse_script
 
@@ -77,7 +78,7 @@ exit codes:
   0  all invariants hold
   1  an invariant is broken, a fault or recovery path was never reached, or a
      process of the sweep was ended
-  2  invalid options or an invalid fault script
+  2  invalid options, an invalid fault script, or packages are missing
   4  a file cannot be read or written
 """
 
@@ -152,9 +153,10 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run one seed or a sweep; returns the exit code. A failure of the command itself is one line."""
     try:
-        _check(args)
-        return _run_sweeps(args) if args.seeds else _run_one(args)
-    except (SimulationError, ProgramError) as error:
+        with interrupted_by_signals():
+            _check(args)
+            return _run_sweeps(args) if args.seeds else _run_one(args)
+    except (SimulationError, ProgramError, ImportError) as error:
         return _end(2, str(error))
     except BrokenProcessPool:
         return _end(1, "a process of the sweep was ended from outside; if memory is short, use fewer --processes")

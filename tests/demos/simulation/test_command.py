@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
+from trace_kit import ROOT
 
 from demos.__main__ import main
 from demos.simulation import command, progress, report
@@ -98,6 +102,43 @@ def test_a_file_without_a_scenario_is_reported_in_one_line(
 def test_the_line_about_an_unknown_scenario_fits_into_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("elsewhere") == 2
     assert len(capsys.readouterr().err.rstrip()) < 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["--help"], 0, "scenarios:\n  agents "),
+        (["ticks", *SHORT], 0, "result: all invariants hold\n"),
+        (["provider"], 2, "python -m demos simulate: error: the provider needs more packages: pip install "),
+        (["provider", "--seeds", "1-2", "--processes", "1"], 2, "the provider needs more packages: pip install "),
+    ],
+)
+def test_a_scenario_needs_only_the_packages_of_its_programs(arguments: list[str], code: int, text: str) -> None:
+    program = "import sys; sys.modules['wsproto'] = None; import demos.__main__ as m; sys.exit(m.main(sys.argv[1:]))"
+    command_line = [sys.executable, "-c", program, "simulate", *arguments]
+    done = subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == code, done.stderr
+    assert text in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_more_processes_than_seeds_are_not_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("ticks", "--seeds", "1-2", "--processes", 10**17, *SHORT) == 0
+    assert capsys.readouterr().out.startswith("ticks: 2 seeds")
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGBREAK" if sys.platform == "win32" else "SIGHUP"])
+def test_a_signal_lets_the_command_remove_its_temporary_files(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = getattr(signal, name)
+    monkeypatch.setattr(command, "simulate", lambda run, **options: signal.raise_signal(number))
+    previous = signal.signal(number, lambda *_: pytest.fail("the command does not handle the signal"))
+    try:
+        assert run("ticks", *SHORT) == INTERRUPTED
+    finally:
+        signal.signal(number, previous)
+    assert capsys.readouterr().err.endswith("python -m demos: interrupted\n")
 
 
 def test_an_invalid_script_is_reported_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+import demos.simulation.sweep
 from demos.simulation.report import sums_text
 from demos.simulation.runs import Run, simulate
 from demos.simulation.sweep import ENOUGH_SEEDS, Sums, sweep
@@ -40,6 +42,11 @@ def test_a_sweep_in_several_processes_finds_what_one_process_finds() -> None:
     found = [sweep("ticks", range(1, 5), 120, processes, lambda sums: None) for processes in (1, 2)]
     assert found[0].packets == found[1].packets
     assert found[0].paths == found[1].paths
+
+
+def test_a_pool_on_windows_has_no_more_processes_than_it_can_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demos.simulation.sweep, "sys", SimpleNamespace(platform="win32"))
+    assert demos.simulation.sweep._useful(100, 1000) == 61
 
 
 def test_a_sweep_with_enough_seeds_fails_where_a_recovery_path_was_never_reached() -> None:
