@@ -301,7 +301,8 @@ def _script(path: Path | None) -> str | None:
     """The text of a fault script. Errors: OSError; SimulationError for an invalid script."""
     if path is None:
         return None
-    text = path.read_text(encoding="utf-8", errors="replace")
+    # An editor on Windows may put the signature of UTF-8 first.
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     parse_script(text)
     return text
 

@@ -34,7 +34,8 @@ def test_one_seed_is_run_and_reported(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_a_script_replaces_the_faults_of_the_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = tmp_path / "script.faults"
-    script.write_text("at 20 partition collector sender1 for 10\n", encoding="utf-8")
+    # As an editor on Windows writes it.
+    script.write_bytes(b"\xef\xbb\xbfat 20 partition collector sender1 for 10\r\n")
     assert run("ticks", "--script", script, *SHORT) == 0
     assert "\nfaults\n  at 20 partition collector sender1 for 10\n\n" in capsys.readouterr().out
 
