@@ -13,7 +13,7 @@ from textwrap import fill
 from demos.launcher import option_types
 from demos.launcher.command_help import HELP_WIDTH, add_command
 from demos.simulation import report
-from demos.simulation.failures import explain, script_path, write_failure
+from demos.simulation.failures import explain, script_path, write_failure, write_file
 from demos.simulation.progress import Lines, RunProgress, SweepProgress
 from demos.simulation.runs import Outcome, Run, simulate
 from demos.simulation.scenarios.registry import SCENARIOS
@@ -163,7 +163,9 @@ def main(args: argparse.Namespace) -> int:
     except OutputError as error:
         return _end(error.code, str(error))
     except OSError as error:
-        return _end(4, f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
+        if error.filename is None:
+            raise  # of standard output: run_command reports it
+        return _end(4, f"{error.filename}: {error.strerror}")
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -201,8 +203,8 @@ def _run_one(args: argparse.Namespace) -> int:
         args.trace.mkdir(parents=True, exist_ok=True)
     outcome = simulate(run, folder=args.trace, progress=RunProgress(run).show)
     if args.trace:
-        (args.trace / "network.txt").write_text(outcome.trace, encoding="utf-8")
-        (args.trace / "script.faults").write_text(outcome.script, encoding="utf-8")
+        write_file(args.trace / "network.txt", outcome.trace)
+        write_file(args.trace / "script.faults", outcome.script)
     print(report.run_text(outcome), flush=True)
     if outcome.violation is None:
         return 0
@@ -247,7 +249,7 @@ def _show_interrupted(found: dict[str, Sums], name: str, seeds: int, args: argpa
 
 def _write_table(found: dict[str, Sums], args: argparse.Namespace) -> None:
     if args.table:
-        args.table.write_text(report.table_text(found, _seconds(args)), encoding="utf-8")
+        write_file(args.table, report.table_text(found, _seconds(args)))
 
 
 def _show_failure(outcome: Outcome) -> None:

@@ -186,6 +186,23 @@ def test_a_path_that_cannot_be_written_is_found_before_the_runs(
     assert str(file) in capsys.readouterr().err
 
 
+@pytest.mark.posix_only(reason="Windows has no device that is always full")
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--table", "/dev/full"], "python -m demos simulate: error: /dev/full: No space left on device\n"),
+        ([], "python -m demos: error: standard output cannot be written: No space left on device\n"),
+    ],
+)
+def test_a_full_disk_is_reported_with_what_cannot_be_written(arguments: list[str], text: str) -> None:
+    command_line = [sys.executable, "-m", "demos", "simulate", "ticks", "--seeds", "1-1", "--processes", "1", *SHORT]
+    with open("/dev/full" if not arguments else "/dev/null", "w", encoding="utf-8") as output:
+        done = subprocess.run(
+            [*command_line, *arguments], cwd=ROOT, stdout=output, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (4, text)
+
+
 def test_the_short_script_is_shown_before_it_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
