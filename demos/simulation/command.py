@@ -16,7 +16,7 @@ from demos.simulation import report
 from demos.simulation.failures import explain, script_path, write_failure, write_file
 from demos.simulation.progress import Lines, RunProgress, SweepProgress
 from demos.simulation.runs import Outcome, Run, simulate
-from demos.simulation.scenarios.registry import SCENARIOS
+from demos.simulation.scenarios.registry import SCENARIOS, find_scenario
 from demos.simulation.sweep import Sums, sweep
 from demos.terminal.interfaces import OutputError, ProgramError
 from demos.terminal.runtime.log import escaped
@@ -169,7 +169,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Errors: ProgramError for options that cannot be used, alone or together; OSError for files."""
+    """Errors: ProgramError or SimulationError for options that cannot be used, alone or together; OSError for files."""
     if not _is_scenario(args.scenario):
         raise ProgramError(f"{escaped(args.scenario)!r} is not a scenario: see --help")
     if args.seeds and (args.script or args.trace):
@@ -184,7 +184,20 @@ def _check(args: argparse.Namespace) -> None:
         _seeds_of(name, args)
     if args.trace and args.trace.is_dir() and any(args.trace.iterdir()):
         raise ProgramError(f"the folder of --trace has files already: {args.trace}")
+    if args.scenario == ALL:
+        _check_time(_seconds(args))
     _check_files(args)
+
+
+def _check_time(seconds: float) -> None:
+    """Find out before the runs that the time is too short for one of the scenarios. Errors: SimulationError."""
+    from demos.simulation.engine import check_shortest_time
+
+    for name in SCENARIOS:
+        try:
+            check_shortest_time(find_scenario(name), seconds)
+        except SimulationError as error:
+            raise SimulationError(f"{name}: {error}") from None
 
 
 def _check_files(args: argparse.Namespace) -> None:

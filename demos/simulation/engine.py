@@ -81,8 +81,7 @@ def run_scenario(
 
 
 def _seeds_faults(scenario: Scenario, seed: int, seconds: float) -> list[Fault]:
-    # The shortest time for faults is one second.
-    _check_time(scenario, WARM_UP + 1, seconds)
+    check_shortest_time(type(scenario), seconds)
     return scenario.faults(random_stream(seed, "faults"), WARM_UP, seconds - scenario.settling - TAIL)
 
 
@@ -90,7 +89,12 @@ def _end_of(faults: list[Fault]) -> float:
     return max((fault.end for fault in faults), default=0) / SECOND
 
 
-def _check_time(scenario: Scenario, last_fault: float, seconds: float) -> None:
+def check_shortest_time(scenario: type[Scenario], seconds: float) -> None:
+    """Errors: SimulationError when no run can be so short. The shortest time for faults is one second."""
+    _check_time(scenario, WARM_UP + 1, seconds)
+
+
+def _check_time(scenario: Scenario | type[Scenario], last_fault: float, seconds: float) -> None:
     """Errors: SimulationError when the run ends before the programs must have recovered from the last fault."""
     least = last_fault + scenario.settling + TAIL
     if least > seconds + _TOLERANCE:

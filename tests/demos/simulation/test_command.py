@@ -203,6 +203,15 @@ def test_a_full_disk_is_reported_with_what_cannot_be_written(arguments: list[str
     assert (done.returncode, done.stderr) == (4, text)
 
 
+def test_a_time_that_is_too_short_for_one_of_all_scenarios_is_found_before_the_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
+    monkeypatch.setattr(command, "sweep", lambda *arguments: pytest.fail("a run was started"))
+    assert run("all", "--seeds", "1-2", "--minutes", 3) == 2
+    assert "error: proxy: 180 s are too short" in capsys.readouterr().err
+
+
 def test_the_short_script_is_shown_before_it_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
