@@ -108,7 +108,7 @@ def run_job(job: Job) -> int:
     text = json.dumps(summary) if job.options.json else job.summary_text(summary)
     print("\n".join(map(escaped, text.split("\n"))), flush=True)
     problem = summary["problem"]
-    return _fail(job, job.exit_code(problem), problem) if problem else 0
+    return report_failure(job.command, job.exit_code(problem), problem) if problem else 0
 
 
 def _run(job: Job) -> dict[str, Any]:
@@ -133,9 +133,10 @@ def _run(job: Job) -> dict[str, Any]:
 def _end_early(job: Job, code: int, problem: str) -> int:
     if job.options.json:
         print(json.dumps(job.failure_summary(problem)), flush=True)
-    return _fail(job, code, problem)
+    return report_failure(job.command, code, problem)
 
 
-def _fail(job: Job, code: int, problem: str) -> int:
-    write_final_line(f"python -m demos {job.command}: error: {escaped(problem)}\n")
+def report_failure(command: str, code: int, problem: str) -> int:
+    """Say in one line on standard error why the job of a subcommand has failed; returns the exit code."""
+    write_final_line(f"python -m demos {command}: error: {escaped(problem)}\n")
     return code

@@ -13,14 +13,15 @@ from textwrap import fill
 from demos.launcher import option_types
 from demos.launcher.command_help import HELP_WIDTH, add_command
 from demos.simulation import report
-from demos.simulation.failures import explain, script_path, write_failure
+from demos.simulation.failures import explain, script_path, write_failure, write_file
 from demos.simulation.progress import Lines, RunProgress, SweepProgress
 from demos.simulation.runs import Outcome, Run, simulate
-from demos.simulation.scenarios.registry import SCENARIOS
+from demos.simulation.scenarios.registry import SCENARIOS, find_scenario
 from demos.simulation.sweep import Sums, sweep
 from demos.terminal.interfaces import OutputError, ProgramError
 from demos.terminal.runtime.log import escaped
 from winsock.command_line import write_final_line
+from winsock.interrupts import interrupted_by_signals
 from winsock.simulation.errors import SimulationError
 from winsock.simulation.faults import parse_script
 
@@ -77,7 +78,7 @@ exit codes:
   0  all invariants hold
   1  an invariant is broken, a fault or recovery path was never reached, or a
      process of the sweep was ended
-  2  invalid options or an invalid fault script
+  2  invalid options, an invalid fault script, or packages are missing
   4  a file cannot be read or written
 """
 
@@ -152,20 +153,23 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run one seed or a sweep; returns the exit code. A failure of the command itself is one line."""
     try:
-        _check(args)
-        return _run_sweeps(args) if args.seeds else _run_one(args)
-    except (SimulationError, ProgramError) as error:
+        with interrupted_by_signals():
+            _check(args)
+            return _run_sweeps(args) if args.seeds else _run_one(args)
+    except (SimulationError, ProgramError, ImportError) as error:
         return _end(2, str(error))
     except BrokenProcessPool:
         return _end(1, "a process of the sweep was ended from outside; if memory is short, use fewer --processes")
     except OutputError as error:
         return _end(error.code, str(error))
     except OSError as error:
-        return _end(4, f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
+        if error.filename is None:
+            raise  # of standard output: run_command reports it
+        return _end(4, f"{error.filename}: {error.strerror}")
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Errors: ProgramError for options that cannot be used, alone or together; OSError for files."""
+    """Errors: ProgramError or SimulationError for options that cannot be used, alone or together; OSError for files."""
     if not _is_scenario(args.scenario):
         raise ProgramError(f"{escaped(args.scenario)!r} is not a scenario: see --help")
     if args.seeds and (args.script or args.trace):
@@ -180,7 +184,20 @@ def _check(args: argparse.Namespace) -> None:
         _seeds_of(name, args)
     if args.trace and args.trace.is_dir() and any(args.trace.iterdir()):
         raise ProgramError(f"the folder of --trace has files already: {args.trace}")
+    if args.scenario == ALL:
+        _check_time(_seconds(args))
     _check_files(args)
+
+
+def _check_time(seconds: float) -> None:
+    """Find out before the runs that the time is too short for one of the scenarios. Errors: SimulationError."""
+    from demos.simulation.engine import check_shortest_time
+
+    for name in SCENARIOS:
+        try:
+            check_shortest_time(find_scenario(name), seconds)
+        except SimulationError as error:
+            raise SimulationError(f"{name}: {error}") from None
 
 
 def _check_files(args: argparse.Namespace) -> None:
@@ -199,8 +216,8 @@ def _run_one(args: argparse.Namespace) -> int:
         args.trace.mkdir(parents=True, exist_ok=True)
     outcome = simulate(run, folder=args.trace, progress=RunProgress(run).show)
     if args.trace:
-        (args.trace / "network.txt").write_text(outcome.trace, encoding="utf-8")
-        (args.trace / "script.faults").write_text(outcome.script, encoding="utf-8")
+        write_file(args.trace / "network.txt", outcome.trace)
+        write_file(args.trace / "script.faults", outcome.script)
     print(report.run_text(outcome), flush=True)
     if outcome.violation is None:
         return 0
@@ -245,7 +262,7 @@ def _show_interrupted(found: dict[str, Sums], name: str, seeds: int, args: argpa
 
 def _write_table(found: dict[str, Sums], args: argparse.Namespace) -> None:
     if args.table:
-        args.table.write_text(report.table_text(found, _seconds(args)), encoding="utf-8")
+        write_file(args.table, report.table_text(found, _seconds(args)))
 
 
 def _show_failure(outcome: Outcome) -> None:
@@ -299,7 +316,8 @@ def _script(path: Path | None) -> str | None:
     """The text of a fault script. Errors: OSError; SimulationError for an invalid script."""
     if path is None:
         return None
-    text = path.read_text(encoding="utf-8", errors="replace")
+    # An editor on Windows may put the signature of UTF-8 first.
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     parse_script(text)
     return text
 

@@ -58,15 +58,18 @@ def run_scenario(
     world.seeds_end = _end_of(of_seed)
     world.last_fault = max(_end_of(faults), world.seeds_end)
     _check_time(scenario, world.last_fault, seconds)
-    violation = _watch(world, scenario, progress)
+    violation = _watch(world, scenario, progress, seconds - 1.0)
+    # Before the terminals end: what their programs then log about each other is no recovery.
+    reached = [path.name for path in scenario.paths if path.reached(world)]
+    violation = violation or _watch(world, scenario, progress, seconds)
     if logs is not None:
         _write_logs(world, logs)
     return {
         "script": format_script(faults),
         "violation": tuple(violation) if violation else None,
         "at": min(world.now, seconds),
-        "paths": [path.name for path in scenario.paths if path.reached(world)],
-        "missed": [path.name for path in scenario.paths if not path.reached(world)],
+        "paths": reached,
+        "missed": [path.name for path in scenario.paths if path.name not in reached],
         "faults": sorted({fault.kind for fault in faults if fault.at / SECOND <= world.now}),
         "unused": sorted(set(scenario.fault_kinds) - {fault.kind for fault in faults}),
         "terminals": [
@@ -78,8 +81,7 @@ def run_scenario(
 
 
 def _seeds_faults(scenario: Scenario, seed: int, seconds: float) -> list[Fault]:
-    # The shortest time for faults is one second.
-    _check_time(scenario, WARM_UP + 1, seconds)
+    check_shortest_time(type(scenario), seconds)
     return scenario.faults(random_stream(seed, "faults"), WARM_UP, seconds - scenario.settling - TAIL)
 
 
@@ -87,7 +89,12 @@ def _end_of(faults: list[Fault]) -> float:
     return max((fault.end for fault in faults), default=0) / SECOND
 
 
-def _check_time(scenario: Scenario, last_fault: float, seconds: float) -> None:
+def check_shortest_time(scenario: type[Scenario], seconds: float) -> None:
+    """Errors: SimulationError when no run can be so short. The shortest time for faults is one second."""
+    _check_time(scenario, WARM_UP + 1, seconds)
+
+
+def _check_time(scenario: Scenario | type[Scenario], last_fault: float, seconds: float) -> None:
     """Errors: SimulationError when the run ends before the programs must have recovered from the last fault."""
     least = last_fault + scenario.settling + TAIL
     if least > seconds + _TOLERANCE:
@@ -97,15 +104,17 @@ def _check_time(scenario: Scenario, last_fault: float, seconds: float) -> None:
         )
 
 
-def _watch(world: World, scenario: Scenario, progress: Callable[[float], None]) -> Violation | None:
-    """Let the time pass until the end or the first violation."""
+def _watch(world: World, scenario: Scenario, progress: Callable[[float], None], until: float) -> Violation | None:
+    """Let the time pass until then or the first violation; at the end of the terminals check what must hold there."""
     try:
-        while world.now < world.seconds:
+        while world.now < until:
             world.net.run(1.0)
             progress(world.now)
             violation = next(_check(world, scenario), None)
             if violation:
                 return violation
+        if world.now < world.seconds:
+            return None
         world.net.run(ENDING)
         return next(_check_end(world, scenario), None)
     except SimulationError as error:

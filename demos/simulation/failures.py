@@ -15,6 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from demos.simulation.runs import Outcome, Run, simulate
+from demos.terminal.interfaces import OutputError
 from winsock.simulation.faults import Fault, format_script, parse_script
 from winsock.simulation.shrink import shrink
 
@@ -74,11 +75,19 @@ def script_path(run: Run, folder: Path) -> Path:
 
 
 def write_failure(failure: Failure, folder: Path) -> Path:
-    """Write the short script into a folder; returns its file, for --script. Errors: OSError."""
+    """Write the short script into a folder; returns its file, for --script. Errors: OSError; OutputError."""
     folder.mkdir(parents=True, exist_ok=True)
     path = script_path(failure.whole.run, folder)
-    path.write_text(failure.short.script, encoding="utf-8")
+    write_file(path, failure.short.script)
     return path
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a text. Errors: OutputError that names the file, which the error of a full disk does not."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}") from error
 
 
 def _without_last_fault(failing: Outcome) -> Divergence | str:

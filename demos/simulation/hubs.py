@@ -10,7 +10,7 @@ from demos.ideas.link import LONGEST_WAIT_MS
 from demos.simulation.certificate import simulated_certificate
 from demos.simulation.directed import freeze, in_order
 from demos.simulation.hostile_peers import UnreadOutput, small_send_buffers
-from demos.simulation.records import connected_again, logged, started_again
+from demos.simulation.records import connected_again, failed, logged, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario, Violation
 from demos.simulation.terminals import SimulatedTerminal
 from demos.simulation.visitors import Intruder, visit
@@ -18,6 +18,7 @@ from demos.simulation.world import World
 from demos.wire.channel import LIMITS
 from demos.wire.tls_contexts import fingerprint_text
 from demos.wire.websocket import CLIENT_LIMITS
+from winsock import WSAECONNREFUSED, WSAECONNRESET, WSAETIMEDOUT
 from winsock.simulation.faults import Fault
 
 # A side that hears nothing for this time ends the connection, in seconds.
@@ -107,11 +108,11 @@ def hub_paths(server: str, clients: Sequence[str]) -> list[RecoveryPath]:
         RecoveryPath("a client connects again", lambda world: connected_again(of(world))),
         RecoveryPath("a client is started again", lambda world: started_again(of(world))),
         RecoveryPath("the server is started again", lambda world: world.terminals[server].starts > 1),
-        RecoveryPath("a connect is refused", lambda world: logged(of(world), "connect to", "10061")),
-        RecoveryPath("a connect times out", lambda world: logged(of(world), "connect to", "10060")),
-        RecoveryPath("a connection is reset", lambda world: logged(of(world), "10054")),
+        RecoveryPath("a connect is refused", lambda world: failed(of(world), WSAECONNREFUSED, "connect to")),
+        RecoveryPath("a connect times out", lambda world: failed(of(world), WSAETIMEDOUT, "connect to")),
+        RecoveryPath("a connection is reset", lambda world: failed(of(world), WSAECONNRESET)),
         RecoveryPath("a silent peer is noticed", lambda world: logged(everybody(world), "has been silent for")),
-        RecoveryPath("a handshake fails", lambda world: logged(everybody(world), "TLS")),
+        RecoveryPath("a handshake fails", lambda world: logged(everybody(world), "TLS failed")),
     ]
 
 

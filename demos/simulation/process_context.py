@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
-
-from wsproto import frame_protocol
 
 from demos.provider.passwords import Parameters, use_parameters
 from demos.simulation.databases import closing_databases
@@ -16,7 +14,11 @@ from demos.terminal.runtime import randomness, threads
 from winsock.simulation.dispatch import running_process
 
 # wsproto masks each frame of a client with random bytes of the system. It uses nothing else of `os`.
-frame_protocol.os = SimpleNamespace(urandom=randomness.token_bytes)  # type: ignore[attr-defined, assignment]
+# Without the package there are no WebSockets.
+with suppress(ImportError):
+    from wsproto import frame_protocol
+
+    frame_protocol.os = SimpleNamespace(urandom=randomness.token_bytes)  # type: ignore[attr-defined, assignment]
 
 # The least cost: passwords in a simulation protect nothing, and the simulated time of a hash does not depend on it.
 CHEAP_PASSWORDS = Parameters(1, 1, 1)

@@ -14,6 +14,14 @@ def logged(terminals: Iterable[SimulatedTerminal], *parts: str) -> bool:
     return any(all(part in line.text for part in parts) for each in terminals for line in each.log)
 
 
+def failed(terminals: Iterable[SimulatedTerminal], error: int, *parts: str) -> bool:
+    """Whether a terminal has logged a line about this error of Winsock, with all these texts.
+
+    The number alone may also be a price.
+    """
+    return logged(terminals, f"(#{error})", *parts)
+
+
 def recorded(terminals: Iterable[SimulatedTerminal], kind: str, **fields: object) -> bool:
     """Whether a terminal has recorded an event of this kind with these fields."""
     return any(fields.items() <= dict(event.fields).items() for each in terminals for event in each.of_kind(kind))

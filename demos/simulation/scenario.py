@@ -37,7 +37,7 @@ SECONDS_PER_FAULT = 25.0
 
 
 class RecoveryPath(NamedTuple):
-    """Something that programs do about a fault: its name, and whether it has happened in this run."""
+    """Something that programs do about a fault: its name, and whether it has happened before the terminals end."""
 
     name: str
     reached: Callable[[World], bool]

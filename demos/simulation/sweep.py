@@ -7,6 +7,7 @@ reached, provided that it has enough seeds to expect that.
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,9 @@ ENOUGH_SEEDS = 40
 
 # Runs that wait for a process, for each process: more would delay an interruption.
 _AHEAD = 2
+
+# The most processes of a pool on Windows.
+_MOST_ON_WINDOWS = 61
 
 
 @dataclass
@@ -77,6 +81,7 @@ def sweep(scenario: str, seeds: Sequence[int], seconds: float, processes: int, s
     sums = Sums()
     began = time.perf_counter()
     runs = [Run(scenario=scenario, seed=seed, seconds=seconds) for seed in seeds]
+    processes = _useful(processes, len(runs))
     for outcome in map(simulate, runs) if processes == 1 else _in_parallel(runs, processes):
         sums.take(outcome)
         sums.real = time.perf_counter() - began
@@ -85,9 +90,17 @@ def sweep(scenario: str, seeds: Sequence[int], seconds: float, processes: int, s
     return sums
 
 
+def _useful(processes: int, runs: int) -> int:
+    """How many of these processes a pool can have work for, at least 1."""
+    most = _MOST_ON_WINDOWS if sys.platform == "win32" else processes
+    return max(min(processes, runs, most), 1)
+
+
 def _ignore_interrupts() -> None:
-    """Ctrl-C concerns the command: it lets the present runs end, and starts no others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """The signals of a terminal concern the command: it lets the present runs end, and starts no others."""
+    for name in ("SIGINT", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _in_parallel(runs: Sequence[Run], processes: int) -> Iterator[Outcome]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from winsock.simulation.errors import SimulationError
 from winsock.simulation.faults import parse_script
 
-from .check import SCRIPT, check_real, check_simulated, table
+from .check import HOSTS, SCRIPT, check_real, check_simulated, table
 from .namespaces import reason_to_skip
 from .real_world import refused
 
@@ -27,8 +27,8 @@ def main() -> int:
     )
     options = parser.parse_args()
     try:
-        script = options.script.read_text(encoding="utf-8") if options.script else SCRIPT
-        problem = refused(parse_script(script)) or reason_to_skip()
+        script = options.script.read_text(encoding="utf-8-sig", errors="replace") if options.script else SCRIPT
+        problem = refused(parse_script(script), HOSTS) or reason_to_skip()
     except (OSError, SimulationError) as error:
         problem = str(error)
     if problem:

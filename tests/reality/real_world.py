@@ -30,15 +30,20 @@ _SETTINGS = {"latency", "loss"}
 _ENDING = 20.0  # seconds that a program has to end
 
 
-def refused(faults: Sequence[Fault]) -> str:
-    """Why a script cannot run on real hosts; "" if it can."""
+def refused(faults: Sequence[Fault], hosts: Sequence[str]) -> str:
+    """Why a script cannot run on these real hosts, each with a program of its name; "" if it can."""
+    known = {*hosts, *(f"{host}/{host}" for host in hosts), "*"}
     for fault in faults:
         if fault.kind in ("reset", "nat_timeout", "clock_jump"):
             return f"{fault}: only a simulated network can do this"
+        if fault.kind in ("heal", "appear", "restart", "thaw"):
+            return f"{fault}: give the fault that it ends a duration with 'for'"
+        if not known.issuperset(fault.targets):
+            return f"{fault}: the hosts are {', '.join(hosts)}, and each has a program of its name"
         unknown = {name for name, _ in fault.settings} - _SETTINGS
         if unknown:
             return f"{fault}: a real network can only set {' and '.join(sorted(_SETTINGS))} here"
-    return ""
+    return "" if faults else "the script has no faults"
 
 
 class RealTerminal(TerminalRecord):

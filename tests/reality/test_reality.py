@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,11 +39,20 @@ def test_the_programs_recover_on_a_real_network_as_in_the_simulation() -> None:
     }
 
 
-def test_the_command_refuses_faults_that_only_a_simulated_network_can_have(tmp_path: pytest.TempPathFactory) -> None:
-    script = f"{tmp_path}/script"
-    with open(script, "w", encoding="utf-8") as file:
-        file.write("at 5 clock_jump provider 60\n")
-    command = [sys.executable, "-m", "tests.reality", "--script", script]
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("at 5 clock_jump provider 60\n", "only a simulated network can do this"),
+        ("at 5 vanish provider\nat 9 appear provider\n", "give the fault that it ends a duration with 'for'"),
+        ("at 5 crash elsewhere for 2\n", "the hosts are provider, copier1, copier2"),
+        ("at 5 kill provider/copier1 for 2\n", "each has a program of its name"),
+        ("# nothing\n", "the script has no faults"),
+    ],
+)
+def test_the_command_refuses_faults_that_real_hosts_cannot_have(text: str, problem: str, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "tests.reality", "--script", str(script)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 2
-    assert "only a simulated network can do this" in ended.stderr
+    assert problem in ended.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from winsock_kit import connected_pair, readable
 
 import winsock
 from winsock import MSG_PEEK
+from winsock.simulation import Network
 from winsock.simulation.call_traces import CallTraces
 from winsock.simulation.trace import Trace
 
@@ -150,6 +152,29 @@ def test_after_close_nothing_is_traced(traces: Traces) -> None:
     assert traces.client.winsock is winsock.calls
     traces.send(b"2", pieces=(100,))
     assert traces.files[0].read_text() == before
+
+
+def start_up() -> None:
+    winsock.WSAStartup(winsock.MAKEWORD(2, 2), winsock.WSADATA())
+
+
+def lowest_free_descriptor() -> int:
+    descriptor = os.open(os.devnull, os.O_RDONLY)
+    os.close(descriptor)
+    return descriptor
+
+
+def test_the_trace_of_a_process_that_has_ended_is_complete_and_closed(tmp_path: Path) -> None:
+    with Network() as net:
+        host = net.host("host")
+        net.trace_calls(tmp_path)
+        before = lowest_free_descriptor()
+        for number in range(3):
+            host.start(start_up, name=f"program{number}")
+            net.run(1)
+        assert lowest_free_descriptor() == before
+        texts = [path.read_text(encoding="ascii") for path in sorted(tmp_path.iterdir())]
+    assert ["WSAStartup" in text for text in texts] == [True] * 3
 
 
 @pytest.mark.parametrize("output", ["--html", "--mermaid"])

@@ -36,8 +36,9 @@ class CallTraces:
         Errors: OSError if the folder cannot be created.
         """
         self._folder, self._utc_start = folder, utc_start
-        self._sinks: list[_SimulatedSink] = []
-        self._traced: list[tuple[Process, Winsock]] = []
+        self._count = 0
+        # The processes that have not ended, with their calls before and the open files.
+        self._traced: dict[Process, tuple[Winsock, _SimulatedSink]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, process: Process) -> Path:
@@ -45,7 +46,7 @@ class CallTraces:
 
         Errors: OSError if the file cannot be created.
         """
-        pid = len(self._sinks) + 1
+        pid = self._count = self._count + 1
         name = f"{process.name} on {process.host.name}"
         path = self._folder / f"{pid:03}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.jsonl"
         scheduler = process.scheduler
@@ -57,19 +58,20 @@ class CallTraces:
             thread=lambda: "MainThread",
         )
         sink = _SimulatedSink(Output(str(path), append=False), "simulation", ["-m", name], origin)
-        self._sinks.append(sink)
-        self._traced.append((process, process.winsock))
+        self._traced[process] = process.winsock, sink
         process.winsock = traced(process.winsock, sink, True, JSON_PREVIEW, clock=origin.clock)
         return path
 
+    def end(self, process: Process) -> None:
+        """End the trace of a process that has ended. In a long run they are more than the files that may be open."""
+        if process in self._traced:
+            process.winsock, sink = self._traced.pop(process)
+            sink.close()
+
     def close(self) -> None:
         """End all traces; the files are complete."""
-        for process, winsock in self._traced:
-            process.winsock = winsock
-        for sink in self._sinks:
-            sink.close()
-        self._traced.clear()
-        self._sinks.clear()
+        for process in list(self._traced):
+            self.end(process)
 
 
 class _SimulatedSink(JsonSink):

@@ -261,6 +261,8 @@ class Network(FaultyNetwork):
 
     def process_ended(self, process: Process) -> None:
         self.record(process.host.name, f"process {process.name} {'was killed' if process.killed else 'ended'}")
+        for traces in self._call_traces:
+            traces.end(process)
         if process.task is not None:
             self._processes.pop(process.task, None)
             self.scheduler.wake(self.scheduler.main)

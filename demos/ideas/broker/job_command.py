@@ -7,8 +7,7 @@ from pathlib import Path
 from textwrap import dedent
 
 from demos.launcher import market_options, option_types
-from demos.launcher.job import run_job
-from demos.terminal.interfaces import ProgramError
+from demos.launcher.job import report_failure, run_job
 from demos.wire.mqtt_url import mqtt_url_problem
 
 _DESCRIPTION = """
@@ -111,5 +110,5 @@ def main(args: argparse.Namespace) -> int:
     try:
         from demos.ideas.broker.job import BrokerJob
     except ImportError as error:
-        raise ProgramError(str(error)) from None
+        return report_failure("broker", 2, str(error))
     return run_job(BrokerJob(args))

@@ -6,8 +6,7 @@ import argparse
 from textwrap import dedent
 
 from demos.launcher import market_options, option_types
-from demos.launcher.job import run_job
-from demos.terminal.interfaces import ProgramError
+from demos.launcher.job import report_failure, run_job
 
 _DESCRIPTION = """
     Run a provider, three proxies in two levels, and two copiers on this machine,
@@ -65,5 +64,5 @@ def main(args: argparse.Namespace) -> int:
     try:
         from demos.ideas.proxy.job import ProxyJob
     except ImportError as error:
-        raise ProgramError(str(error)) from None
+        return report_failure("proxy", 2, str(error))
     return run_job(ProxyJob(args))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from demos.simulation.order_kills import AFTER, BEFORE
-from demos.simulation.records import connected_again, counted, logged, sent_in_parts
+from demos.simulation.records import connected_again, counted, failed, logged, sent_in_parts
 from demos.simulation.scenario import RecoveryPath
 from demos.simulation.terminal_record import Event
 from demos.simulation.terminals import SimulatedTerminal
 from demos.simulation.world import World
+from winsock import WSAECONNRESET
 
 BACK_OFF = "longer pause between attempts"
 RIGHT_DURING_BAN = "right password during a ban"
@@ -16,6 +17,10 @@ RIGHT_DURING_BAN = "right password during a ban"
 def _came_back(terminal: SimulatedTerminal) -> bool:
     """Whether the terminal has received states in two of its starts."""
     return len({event.start for event in terminal.of_kind("received")}) > 1
+
+
+def _copiers(world: World) -> list[SimulatedTerminal]:
+    return [terminal for name, terminal in world.terminals.items() if name != "provider"]
 
 
 def _events(world: World, kind: str) -> list[Event]:
@@ -35,10 +40,8 @@ PATHS = (
     RecoveryPath("the pauses between attempts grow", lambda world: counted(world, BACK_OFF)),
     RecoveryPath("a silent provider is noticed", lambda world: _alarmed(world, "stale")),
     RecoveryPath("a message is sent in parts", sent_in_parts),
-    RecoveryPath("a connection is reset", lambda world: logged(world.terminals.values(), "10054")),
-    RecoveryPath(
-        "a connection ends inside a message", lambda world: logged(world.terminals.values(), "data may be missing")
-    ),
+    RecoveryPath("a connection is reset", lambda world: failed(_copiers(world), WSAECONNRESET)),
+    RecoveryPath("a connection ends without TLS's end", lambda world: logged(_copiers(world), "close_notify")),
     RecoveryPath("a copier starts again with its memory", lambda world: any(map(_came_back, world.terminals.values()))),
     RecoveryPath("a copier is killed before an order", lambda world: counted(world, BEFORE)),
     RecoveryPath("a copier is killed after an order", lambda world: counted(world, AFTER)),

@@ -134,6 +134,9 @@ class AgentsScenario(HubScenario):
             yield Violation(
                 "the calculation continues", f"no point was calculated for {MOST_WITHOUT_PROGRESS} s: {self._progress}"
             )
+        for name in AGENTS:
+            if name not in optimisation.agents:
+                yield Violation("each agent is connected again", f"{name} is not connected")
 
     def _check_kept(self, outcomes: Any) -> Iterator[Violation]:
         """No outcome is lost, except those of an agent that lies: they are withdrawn when it is found.
@@ -184,7 +187,7 @@ class AgentsScenario(HubScenario):
     paths: ClassVar = (
         *hub_paths(COORDINATOR, AGENTS),
         RecoveryPath("an agent that lies is found", lambda world: recorded([_coordinator(world)], "distrusted")),
-        RecoveryPath("an agent is away", lambda world: logged([_coordinator(world)], "has left")),
+        RecoveryPath("an agent is away", lambda world: _has_left(world)),
         RecoveryPath("all is calculated", lambda world: recorded([_coordinator(world)], "finished")),
         RecoveryPath(
             "a coordinator continues from its file", lambda world: logged([_coordinator(world)], "tasks are in")
@@ -268,6 +271,14 @@ def right_values() -> list[Value]:
 
 def _coordinator(world: World) -> SimulatedTerminal:
     return world.terminals[COORDINATOR]
+
+
+def _has_left(world: World) -> bool:
+    """Whether an agent that does not lie has left before all was calculated: then the coordinator ends."""
+    coordinator = _coordinator(world)
+    finished = min((event.time for event in coordinator.of_kind("finished")), default=world.seconds)
+    lines = [line.text for line in coordinator.log if line.time < finished]
+    return any(f"agent {name} has left" in line for name in AGENTS for line in lines)
 
 
 def _optimisation(world: World) -> Any:

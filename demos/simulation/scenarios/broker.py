@@ -147,7 +147,7 @@ class BrokerScenario(Scenario):
             "the broker ends a silent client", lambda world: logged([world.terminals[BROKER]], "client is silent")
         ),
         RecoveryPath(
-            "a connection is reset", lambda world: logged([*_copiers(world), *_provider(world)], "connection is lost")
+            "a connection is lost", lambda world: logged([*_copiers(world), *_provider(world)], "connection is lost")
         ),
         RecoveryPath("a message is sent in parts", sent_in_parts),
     )

@@ -28,11 +28,12 @@ from demos.simulation.process_context import CHEAP_PASSWORDS
 from demos.simulation.program_limits import ProgramLimits
 from demos.simulation.provider.rogue import Prey
 from demos.simulation.provider.watcher import ForwardedStates, Watcher
-from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
+from demos.simulation.records import connected_again, failed, recorded, sent_in_parts, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.visitors import visit
 from demos.simulation.world import World
+from winsock import WSAECONNREFUSED, WSAECONNRESET, WSAETIMEDOUT
 from winsock.simulation.random_streams import random_stream
 
 # Whole numbers: each factor gives volumes that a copier can trade.
@@ -145,9 +146,9 @@ class ProxyScenario(Scenario):
             "a silent server is noticed", lambda world: recorded(_named(world, FACTORS), "alarm", name="stale")
         ),
         RecoveryPath("a topic is suspended", lambda world: recorded(_named(world, FACTORS), "refused")),
-        RecoveryPath("a connect is refused", lambda world: logged(_everybody(world), "10061")),
-        RecoveryPath("a connect times out", lambda world: logged(_everybody(world), "connect to", "10060")),
-        RecoveryPath("a connection is reset", lambda world: logged(_everybody(world), "10054")),
+        RecoveryPath("a connect is refused", lambda world: failed(_everybody(world), WSAECONNREFUSED)),
+        RecoveryPath("a connect times out", lambda world: failed(_everybody(world), WSAETIMEDOUT, "connect to")),
+        RecoveryPath("a connection is reset", lambda world: failed(_everybody(world), WSAECONNRESET)),
         RecoveryPath("a message is sent in parts", sent_in_parts),
     )
 

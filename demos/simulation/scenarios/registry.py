@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from demos.simulation.scenario import Scenario
 from winsock.simulation.errors import SimulationError
+
+if TYPE_CHECKING:
+    from demos.simulation.scenario import Scenario
 
 
 class Entry(NamedTuple):
@@ -50,6 +52,8 @@ def find_scenario(name: str) -> type[Scenario]:
 
 
 def _scenario_of(path: Path) -> type[Scenario]:
+    from demos.simulation.scenario import Scenario
+
     if not path.is_file():
         raise SimulationError(f"{path}: there is no such file")
     spec = importlib.util.spec_from_file_location(path.stem, path)

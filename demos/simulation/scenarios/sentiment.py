@@ -144,7 +144,7 @@ class SentimentScenario(HubScenario):
         *hub_paths(SERVER, CLIENTS),
         unread_path(SERVER),
         RecoveryPath("a total is withdrawn", lambda world: _withdrawn(world)),
-        RecoveryPath("a silent client does not count", lambda world: _uncounted(world)),
+        RecoveryPath("a client that is away does not count", lambda world: _uncounted(world)),
         RecoveryPath("a client shows no total", lambda world: logged(_clients(world), "no total is published")),
         RecoveryPath("all show the total of all", lambda world: world.terminals[SERVER].counts["agreed"] > 0),
         RecoveryPath("a message is sent in parts", sent_in_parts),

@@ -19,13 +19,14 @@ from demos.simulation.connects import Connects
 from demos.simulation.directed import freeze, in_order, resets_on_a_bad_line
 from demos.simulation.hostile_peers import HostilePeer, UnreadOutput, small_send_buffers
 from demos.simulation.program_limits import CLIENT, ProgramLimits
-from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
+from demos.simulation.records import connected_again, failed, recorded, sent_in_parts, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.send_kills import SendKills
 from demos.simulation.terminal_record import Event
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.world import World
 from demos.terminal.terminal import Terminal
+from winsock import WSAECONNREFUSED, WSAECONNRESET, WSAETIMEDOUT
 from winsock.simulation.faults import Fault
 from winsock.simulation.random_streams import random_stream
 
@@ -174,17 +175,19 @@ class SignalScenario(Scenario):
 
     paths: ClassVar = (
         RecoveryPath("a copier connects again", lambda world: connected_again(_copiers(world))),
-        RecoveryPath("a connect is refused", lambda world: logged(_copiers(world), "Connect to", "10061")),
-        RecoveryPath("a connect times out", lambda world: logged(_copiers(world), "Connect to", "10060")),
-        RecoveryPath("a connection is reset", lambda world: logged(_copiers(world), "Receive. error", "10054")),
-        RecoveryPath("a dead connection is noticed", lambda world: logged(_copiers(world), "Receive. error", "10060")),
+        RecoveryPath("a connect is refused", lambda world: failed(_copiers(world), WSAECONNREFUSED, "Connect to")),
+        RecoveryPath("a connect times out", lambda world: failed(_copiers(world), WSAETIMEDOUT, "Connect to")),
+        RecoveryPath("a connection is reset", lambda world: failed(_copiers(world), WSAECONNRESET, "Receive. error")),
+        RecoveryPath(
+            "a dead connection is noticed", lambda world: failed(_copiers(world), WSAETIMEDOUT, "Receive. error")
+        ),
         RecoveryPath("a silent provider is reported", lambda world: recorded(_copiers(world), "silent")),
         RecoveryPath("a silent provider is heard again", lambda world: recorded(_copiers(world), "heard")),
         RecoveryPath("a copier is started again", lambda world: started_again(_copiers(world))),
         RecoveryPath("a provider is started again", lambda world: world.terminals[PROVIDER].starts > 1),
         RecoveryPath(
             "a peer that does not read is dropped",
-            lambda world: logged([world.terminals[PROVIDER]], "-Send to", "10060"),
+            lambda world: failed([world.terminals[PROVIDER]], WSAETIMEDOUT, "-Send to"),
         ),
         RecoveryPath("a message is sent in parts", sent_in_parts),
         RecoveryPath("a connection ends inside a number and leaves a wrong one", lambda world: _wrong_number(world)),

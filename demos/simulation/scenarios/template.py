@@ -50,6 +50,9 @@ ARRIVES_S = 4.0
 # The seconds from the end of one visit to the next.
 NEXT_VISIT_S = 45.0
 
+# A visit without faults takes less than this.
+VISIT_S = 10.0
+
 # The probability that a send takes only a part; it differs between seeds.
 PARTIAL_SENDS = (0.0, 0.1, 0.5)
 
@@ -162,6 +165,14 @@ class TemplateScenario(Scenario):
                 "the newest template is applied",
                 f"template {old[-1].fields['number']}, made at {old[-1].time:.1f} s, has not been applied",
             )
+        yield from self._check_visits()
+
+    def _check_visits(self) -> Iterator[Violation]:
+        """Each visit applies a template."""
+        visits = self.world.terminals[VISITOR].of_kind("applied")
+        last = max(self.world.last_fault + self.settling, visits[-1].time if visits else 0.0)
+        if self.world.now - last > NEXT_VISIT_S + VISIT_S:
+            yield Violation("a download succeeds", f"{VISITOR} has applied no template since {last:.1f} s")
 
     def ended(self) -> Iterator[Violation]:
         """See Scenario."""
@@ -170,7 +181,7 @@ class TemplateScenario(Scenario):
             yield Violation("the charts are equal", "the follower's chart is not the server's at the end")
 
     paths: ClassVar = (
-        RecoveryPath("the follower connects again", lambda world: world.terminals[FOLLOWER].logged("Next attempt")),
+        RecoveryPath("the follower connects again", lambda world: _has_connected_again(world.terminals[FOLLOWER])),
         RecoveryPath("a download is repeated", lambda world: world.terminals[VISITOR].logged("Next attempt")),
         RecoveryPath("a silent server is left", lambda world: world.terminals[FOLLOWER].logged("no frame in")),
         RecoveryPath("a connection ends inside a template", lambda world: counted(world, END_INSIDE_MESSAGE)),
@@ -215,6 +226,12 @@ class Applied:
                 "no older template is applied", f"{self._client} applied template {number} after {self._newest}"
             )
         self._newest = max(self._newest, number)
+
+
+def _has_connected_again(client: SimulatedTerminal) -> bool:
+    """Whether a client has connected twice within one start."""
+    starts = [line.start for line in client.log if "connect OK" in line.text]
+    return len(starts) > len(set(starts))
 
 
 def is_whole(data: bytes) -> bool:

@@ -39,6 +39,9 @@ LAST_S = 5.0
 # A tick that was sent this many seconds ago has arrived.
 ARRIVES_S = 3
 
+# A sender has a tick at least every two seconds.
+LONGEST_QUIET_S = 6.0
+
 MOST_SOCKETS = 10
 
 # The collector knows up to 16,384 runs of the hostile peer, in three containers.
@@ -57,6 +60,8 @@ class TicksScenario(Scenario):
         super().__init__(world)
         # In each second since everything has settled: the datagrams sent and received so far.
         self._counts: list[tuple[int, int]] = []
+        # By sender, the number of its datagrams, and since when it is the same.
+        self._last_sent: dict[str, tuple[int, float]] = {}
         self._datagrams = Datagrams()
 
     def build(self) -> None:
@@ -106,7 +111,8 @@ class TicksScenario(Scenario):
             yield Violation("nothing is received that was not sent", f"{received} datagrams received, {most} sent")
 
     def settled(self) -> Iterator[Violation]:
-        """See Scenario. Nothing of the senders is lost any more."""
+        """See Scenario. The senders send, and nothing of them is lost any more."""
+        yield from self._check_sending()
         own = self._received() - self._datagrams.foreign_received
         self._counts.append((self._sent(), own))
         if len(self._counts) <= ARRIVES_S:
@@ -114,6 +120,17 @@ class TicksScenario(Scenario):
         sent, received = self._counts[-1 - ARRIVES_S][0] - self._counts[0][0], own - self._counts[0][1]
         if received < sent:
             yield Violation("ticks arrive again", f"{sent - received} of {sent} ticks are missing after the last fault")
+
+    def _check_sending(self) -> Iterator[Violation]:
+        now = self.world.now
+        for name in SENDERS:
+            sent = self.world.terminals[name].counts[DATAGRAMS_SENT]
+            before, since = self._last_sent.get(name, (sent, now))
+            if sent != before:
+                since = now
+            self._last_sent[name] = sent, since
+            if now - since > LONGEST_QUIET_S and now < self.world.seconds - LAST_S:
+                yield Violation("ticks arrive again", f"{name} has sent nothing since {since:g} s")
 
     def ended(self) -> Iterator[Violation]:
         """See Scenario."""

@@ -225,6 +225,24 @@ def broken(optimisation, name, task, values):
         "at 6 reset coordinator agent1",
         "an agent counts once",
     ),
+    "agents that do not connect again after three failures": Defect(
+        "agents.AgentsScenario",
+        ("agent1",),
+        "Backoff",
+        "is_due",
+        """
+from demos.simulation.scenarios import agents
+from demos.wire.backoff import Backoff
+
+original = Backoff.is_due
+
+def broken(backoff, now):
+    return backoff.failures < 3 and original(backoff, now)
+""",
+        200.0,
+        "at 20 kill coordinator/coordinator for 30",
+        "each agent is connected again",
+    ),
     "outcomes are not stored": Defect(
         "agents.AgentsScenario",
         ("coordinator",),

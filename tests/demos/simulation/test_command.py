@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
+from trace_kit import ROOT
 
 from demos.__main__ import main
 from demos.simulation import command, progress, report
@@ -30,7 +34,8 @@ def test_one_seed_is_run_and_reported(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_a_script_replaces_the_faults_of_the_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = tmp_path / "script.faults"
-    script.write_text("at 20 partition collector sender1 for 10\n", encoding="utf-8")
+    # As an editor on Windows writes it.
+    script.write_bytes(b"\xef\xbb\xbfat 20 partition collector sender1 for 10\r\n")
     assert run("ticks", "--script", script, *SHORT) == 0
     assert "\nfaults\n  at 20 partition collector sender1 for 10\n\n" in capsys.readouterr().out
 
@@ -100,6 +105,43 @@ def test_the_line_about_an_unknown_scenario_fits_into_80_columns(capsys: pytest.
     assert len(capsys.readouterr().err.rstrip()) < 80
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["--help"], 0, "scenarios:\n  agents "),
+        (["ticks", *SHORT], 0, "result: all invariants hold\n"),
+        (["provider"], 2, "python -m demos simulate: error: the provider needs more packages: pip install "),
+        (["provider", "--seeds", "1-2", "--processes", "1"], 2, "the provider needs more packages: pip install "),
+    ],
+)
+def test_a_scenario_needs_only_the_packages_of_its_programs(arguments: list[str], code: int, text: str) -> None:
+    program = "import sys; sys.modules['wsproto'] = None; import demos.__main__ as m; sys.exit(m.main(sys.argv[1:]))"
+    command_line = [sys.executable, "-c", program, "simulate", *arguments]
+    done = subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == code, done.stderr
+    assert text in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_more_processes_than_seeds_are_not_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("ticks", "--seeds", "1-2", "--processes", 10**17, *SHORT) == 0
+    assert capsys.readouterr().out.startswith("ticks: 2 seeds")
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGBREAK" if sys.platform == "win32" else "SIGHUP"])
+def test_a_signal_lets_the_command_remove_its_temporary_files(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = getattr(signal, name)
+    monkeypatch.setattr(command, "simulate", lambda run, **options: signal.raise_signal(number))
+    previous = signal.signal(number, lambda *_: pytest.fail("the command does not handle the signal"))
+    try:
+        assert run("ticks", *SHORT) == INTERRUPTED
+    finally:
+        signal.signal(number, previous)
+    assert capsys.readouterr().err.endswith("python -m demos: interrupted\n")
+
+
 def test_an_invalid_script_is_reported_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = tmp_path / "script.faults"
     script.write_text("at 20 explode collector\n", encoding="utf-8")
@@ -142,6 +184,32 @@ def test_a_path_that_cannot_be_written_is_found_before_the_runs(
     monkeypatch.setattr(command, "sweep", lambda *arguments: pytest.fail("a run was started"))
     assert run("ticks", "--seeds", "1-2", option, file / "below") == 4
     assert str(file) in capsys.readouterr().err
+
+
+@pytest.mark.posix_only(reason="Windows has no device that is always full")
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--table", "/dev/full"], "python -m demos simulate: error: /dev/full: No space left on device\n"),
+        ([], "python -m demos: error: standard output cannot be written: No space left on device\n"),
+    ],
+)
+def test_a_full_disk_is_reported_with_what_cannot_be_written(arguments: list[str], text: str) -> None:
+    command_line = [sys.executable, "-m", "demos", "simulate", "ticks", "--seeds", "1-1", "--processes", "1", *SHORT]
+    with open("/dev/full" if not arguments else "/dev/null", "w", encoding="utf-8") as output:
+        done = subprocess.run(
+            [*command_line, *arguments], cwd=ROOT, stdout=output, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (4, text)
+
+
+def test_a_time_that_is_too_short_for_one_of_all_scenarios_is_found_before_the_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
+    monkeypatch.setattr(command, "sweep", lambda *arguments: pytest.fail("a run was started"))
+    assert run("all", "--seeds", "1-2", "--minutes", 3) == 2
+    assert "error: proxy: 180 s are too short" in capsys.readouterr().err
 
 
 def test_the_short_script_is_shown_before_it_is_written(

@@ -255,6 +255,23 @@ def test_a_chart_server_that_a_hostile_peer_can_harm_is_found(
     assert broken(tmp_path, code, "template", "TemplateScenario", "serving", name) == {invariant}
 
 
+# It is only for the visitor: the follower has the same modules.
+NO_DOWNLOAD = """
+from demos.chartfeed import client_connection
+from winsock.simulation.dispatch import running_process
+
+def mutated(client):
+    if running_process().name == "visitor" and running_process().monotonic() > 300:
+        raise client_connection.Disconnected("never again", temporary=True)
+    return original(client)
+"""
+
+
+def test_a_client_whose_downloads_fail_for_good_is_found(tmp_path: Path) -> None:
+    found = broken(tmp_path, NO_DOWNLOAD, "template", "TemplateScenario", "client_connection", "read")
+    assert found == {"a download succeeds"}
+
+
 STARVING_HUB = """
 from demos.ideas.hub import Hub
 
@@ -286,6 +303,19 @@ def test_a_hub_that_a_hostile_peer_can_harm_is_found(
     assert broken(tmp_path, code, "indicator", "IndicatorScenario", owner, name) == {invariant}
 
 
+# After half of the run it gives up, and drops what it has.
+NO_TICKS = """
+from demos.simulation.scenarios import ticks
+
+class Mutant(ticks.TicksScenario):
+    paths = ()
+
+    def check(self):
+        if self.world.now > self.world.seconds / 2 and (module := self.world.terminals["sender1"].module) is not None:
+            module.SendTicks = module.pending.clear
+        yield from super().check()
+"""
+
 FEW_READS = """
 from demos.simulation.scenarios import ticks
 
@@ -299,8 +329,9 @@ class Mutant(ticks.TicksScenario):
 """
 
 
-def test_a_collector_in_which_a_flood_delays_the_ticks_of_others_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", [FEW_READS, NO_TICKS])
+def test_ticks_that_do_not_arrive_because_of_a_flood_or_are_not_sent_are_found(code: str, tmp_path: Path) -> None:
     path = tmp_path / "mutant.py"
-    path.write_text(FEW_READS, encoding="utf-8")
+    path.write_text(code, encoding="utf-8")
     outcomes = (simulate(Run(scenario=str(path), seed=seed, seconds=SECONDS)) for seed in SEEDS)
     assert next((found for each in outcomes if (found := each.invariant)), None) == "ticks arrive again"
