@@ -389,6 +389,17 @@ def test_a_call_fails_with_an_error_and_not_with_the_end_of_its_program(
     assert page_data(drawn)["columns"]["failed"] == [int(failed)]
 
 
+def test_a_connect_that_still_waits_found_nothing_to_do_and_has_not_failed() -> None:
+    story = Story("a")
+    for error in ("WSAEWOULDBLOCK", "WSAEALREADY", "WSAEALREADY", "WSAEISCONN"):
+        story.call(0, "connect", -1, s=5, error=error)
+    story.call(0, "connect", -1, s=6, error="WSAEALREADY")
+    drawn = story.draw()
+    assert [(event.idle, event.failed) for event in drawn.events] == [
+        (False, False), (True, False), (False, True), (True, False),
+    ]  # fmt: skip
+
+
 def test_a_call_that_has_not_returned_lasts_until_the_end_of_the_traces() -> None:
     story = Story("a", "b")
     story.wait(0, "accept", s=4, addrlen=16)

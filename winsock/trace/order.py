@@ -58,8 +58,8 @@ def in_order(
 ) -> tuple[list[Event], list[Arrow]]:
     """All events in one order, and the arrows that lead forward in it, by their targets.
 
-    `others` are pairs of a cause and its effect without an arrow; those that contradict the times are ignored. Also
-    sets `index` and `partners` of the events.
+    `others` are pairs of a cause and its effect without an arrow; one whose effect ended before the cause is ignored.
+    A connect may begin before the listen that lets it succeed. Also sets `index` and `partners` of the events.
     """
     lanes: dict[int, list[Event]] = {}
     for event in sorted(events, key=own_order, reverse=True):
@@ -68,7 +68,7 @@ def in_order(
     missing: dict[int, int] = {}
     effects: dict[int, list[Event]] = {}
     pairs = [(arrow.source, arrow.target) for arrow in arrows]
-    for cause, effect in pairs + [pair for pair in others if pair[0].at <= pair[1].at]:
+    for cause, effect in pairs + [pair for pair in others if pair[0].at <= pair[1].end]:
         missing[id(effect)] = missing.get(id(effect), 0) + 1
         effects.setdefault(id(cause), []).append(effect)
     placed: list[Event] = []
