@@ -304,6 +304,25 @@ def test_datagrams_are_matched_by_all_that_the_traces_know() -> None:
     assert found == [(C, 0, 2), (B, 0, 1), (B, 3, 1)]
 
 
+@pytest.mark.parametrize("later", [0, 2])
+def test_a_datagram_that_was_sent_before_the_socket_was_bound_is_lost_if_an_equal_one_was_sent_later(
+    later: int,
+) -> None:
+    story = Story("a", "b")
+    story.call(0, "socket", 5, af="AF_INET", type="SOCK_DGRAM", protocol=0)
+    story.call(1, "socket", 7, af="AF_INET", type="SOCK_DGRAM", protocol=0)
+    story.move(0, "sendto", 5, b"same", to=B, local=A)
+    story.call(1, "bind", s=7, name=B, local=B)
+    for _ in range(later):
+        story.move(0, "sendto", 5, b"same", to=B, local=A)
+    # On a slow line, a datagram may arrive after the bind that was sent before it.
+    for _ in range(2 if later else 1):
+        story.move(1, "recvfrom", 7, b"same", from_=A, local=B)
+    drawn = story.draw()
+    sent = [event.start for event in drawn.events if event.call == "sendto"]
+    assert [arrow.source.start for arrow in drawn.arrows] == (sent[1:] if later else sent)
+
+
 def test_a_datagram_that_arrives_twice_is_a_duplicate() -> None:
     story = Story("a", "b")
     for lane, s in ((0, 5), (1, 7)):

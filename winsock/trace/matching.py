@@ -112,7 +112,8 @@ class _Sockets:
         self.datagrams_sent: list[Datagram] = []
         self.datagrams_received: list[Datagram] = []
         self._open: dict[_Key, _Endpoint] = {}
-        self._datagram_sockets: set[_Key] = set()
+        # The datagram sockets, and the call that created or bound each one.
+        self._datagram_sockets: dict[_Key, Event] = {}
         # For each lane, the calls of WSAStartup without their WSACleanup.
         self._startups: dict[int, int] = {}
 
@@ -132,8 +133,8 @@ class _Sockets:
             return
         elif call == "accept":
             self._new_endpoint(key, event, True)
-        elif call == "socket":
-            self._new_socket(key, args)
+        elif call in ("socket", "bind"):
+            self._created_or_bound(key, event)
         elif call in ("WSAStartup", "WSACleanup"):
             self._started_or_ended(event)
         elif call == "closesocket" or (call == "shutdown" and args.get("how") != "SD_RECEIVE"):
@@ -146,7 +147,7 @@ class _Sockets:
             return
         parent = self._parents[key[0]], key[1]
         if parent in self._datagram_sockets:
-            self._datagram_sockets.add(key)
+            self._datagram_sockets[key] = self._datagram_sockets[parent]
         if endpoint := self._open.get(parent):
             self._open[key] = endpoint
             endpoint.lanes.add(key[0])
@@ -159,11 +160,16 @@ class _Sockets:
         if change < 0 and not startups:
             self._closed(event, [end for (lane, _), end in self._open.items() if lane == event.lane])
 
-    def _new_socket(self, key: _Key, args: dict[str, object]) -> None:
+    def _created_or_bound(self, key: _Key, event: Event) -> None:
+        if event.call == "bind":
+            if key in self._datagram_sockets:
+                self._datagram_sockets[key] = event
+            return
         self._open.pop(key, None)
-        self._datagram_sockets.discard(key)
+        self._datagram_sockets.pop(key, None)
+        args = event.record["args"]
         if args.get("type") == "SOCK_DGRAM" or args.get("protocol") == "IPPROTO_UDP":
-            self._datagram_sockets.add(key)
+            self._datagram_sockets[key] = event
 
     def _new_endpoint(self, key: _Key, event: Event, accepted: bool) -> None:
         endpoint = _Endpoint(event, accepted, event.record.get("local", ""), event.record.get("peer", ""))
@@ -210,7 +216,8 @@ class _Sockets:
         named = args.get("to" if sends else "from_")
         other = named if isinstance(named, str) else peer
         source, target = (local, other) if sends else (other, local)
-        datagram = Datagram(event, key[1], source, target, _size(buffer), buffer["hex"])
+        bound = self._datagram_sockets.get(key)
+        datagram = Datagram(event, key[1], source, target, _size(buffer), buffer["hex"], bound)
         (self.datagrams_sent if sends else self.datagrams_received).append(datagram)
 
 
