@@ -221,6 +221,18 @@ def test_a_stream_is_matched_byte_by_byte() -> None:
     ]  # fmt: skip
 
 
+def test_only_the_last_byte_of_an_urgent_send_is_not_in_the_stream() -> None:
+    story = Story("a", "b")
+    story.stream(0, 5, A, B)
+    story.accept(1, 7, B, A)
+    story.move(0, "send", 5, b"xyz", "MSG_OOB")
+    story.move(0, "send", 5, b"abc")
+    story.move(1, "recv", 7, b"z", "MSG_OOB")
+    story.move(1, "recv", 7, b"xy")
+    story.move(1, "recv", 7, b"abc")
+    assert [arrow[4] for arrow in arrows(story.draw())][1:] == ['2 bytes "xy"', '3 bytes "abc"']
+
+
 def test_a_connection_is_matched_with_the_last_connect_that_had_its_addresses() -> None:
     story = Story("a", "b")
     for _ in range(2):

@@ -9,7 +9,8 @@ How it works:
   those of the connecting socket, exchanged. An address 0.0.0.0 or [::] matches any address with the same port.
 - Streams (`_match_stream`): TCP delivers bytes in order, so the byte that is number n in the sends of one endpoint is
   number n in the receives of the other. Each send and receive covers a range of these numbers (`_Range`); two that
-  overlap get an arrow. Calls with MSG_PEEK or MSG_OOB do not move the numbers and are left out.
+  overlap get an arrow. Calls with MSG_PEEK do not move the numbers and are left out, and so is the last byte of a send
+  with MSG_OOB, the urgent one, which only a receive with MSG_OOB returns. SO_OOBINLINE is not followed.
 - The end of a stream: the first receive that returned 0, or the first call that reported a reset, is matched with the
   first shutdown, closesocket or WSACleanup of the other endpoint; a reset rather with a call that closed the socket
   than with shutdown. A program may call WSAStartup several times; then only its last WSACleanup closes the sockets. If
@@ -193,13 +194,14 @@ class _Sockets:
         if event.error in ("WSAECONNRESET", "WSAECONNABORTED"):
             endpoint.ends.append(event)
         at_end = not sends and not _size(args.get("buf")) and bool(args.get("len"))
-        if event.error or "MSG_OOB" in flags or "MSG_PEEK" in flags:
-            if at_end and not event.error and "MSG_OOB" not in flags:
+        urgent = "MSG_OOB" in flags
+        if event.error or (urgent and not sends) or "MSG_PEEK" in flags:
+            if at_end and not event.error and not urgent:
                 endpoint.peeked_ends.append(event)
             return
         ranges = endpoint.sent if sends else endpoint.received
         begin = ranges[-1].end if ranges else 0
-        if size := _size(args.get("buf")):
+        if size := max(_size(args.get("buf")) - urgent, 0):
             event.stream = begin
             ranges.append(_Range(event, begin, begin + size))
         elif at_end:
