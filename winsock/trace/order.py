@@ -30,7 +30,7 @@ def own_order(event: Event) -> tuple[int, int, int]:
 
 
 def align_clocks(events: list[Event], clocks: list[int], causes: list[tuple[Event, Event]]) -> None:
-    """Change the times of the events so that causes in lanes with different clocks are not later than their effects.
+    """Change the times of the events so that no cause in a lane with another clock is later than its effect ends.
 
     `clocks` has a number for each lane; lanes with the same number share a clock. If the clocks drift, no shift of a
     clock may suffice for all causes: then some are still later.
@@ -39,7 +39,7 @@ def align_clocks(events: list[Event], clocks: list[int], causes: list[tuple[Even
     for cause, effect in causes:
         pair = clocks[cause.lane], clocks[effect.lane]
         if pair[0] != pair[1]:
-            difference = cause.at - effect.at
+            difference = cause.at - effect.end
             needed[pair] = max(needed.get(pair, difference), difference)
     shifts = dict.fromkeys(clocks, 0)
     # Each round corrects paths that are one arrow longer.
