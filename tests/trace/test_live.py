@@ -440,7 +440,9 @@ def test_an_open_page_shows_new_calls(folder: Path, tmp_path: Path) -> None:
             assert page.text("#live") == "live"
             assert running.end() == 0
             page.wait_for("document.querySelector('#live').innerText === 'ended'")
-            assert [problem for problem in page.problems if "ERR_CONNECTION_REFUSED" not in problem] == []
+            # The command may have ended while the page asked it for newer data.
+            ended = re.compile("ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE")
+            assert [problem for problem in page.problems if not ended.search(problem)] == []
 
 
 @NEEDS_CTRL_C

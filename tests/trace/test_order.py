@@ -527,6 +527,35 @@ def test_a_successful_connect_is_not_above_listen() -> None:
     assert story.order() == ["listen#1", "connect#2", "accept#3"]
 
 
+def test_a_connect_that_began_before_listen_is_below_it_if_it_succeeded() -> None:
+    story = Story(0, 0)
+    story.call(0, "connect", s=5, local="10.0.0.0:9", peer="10.0.0.1:80", t=11, d=900)
+    story.call(1, "listen", s=1, t=200)
+    story.call(1, "accept", 5, s=1, local="10.0.0.1:80", peer="10.0.0.0:9", t=210, d=500)
+    assert story.order() == ["listen#2", "connect#1", "accept#3"]
+
+
+def test_a_connect_that_waited_for_the_listen_of_another_machine_moves_no_clock() -> None:
+    story = Story(0, 2 * SECOND)
+    story.call(0, "connect", s=5, local="10.0.0.0:9", peer="10.0.0.1:80", t=10, d=SECOND)
+    story.call(1, "listen", s=1, t=SECOND // 2 - 2 * SECOND)
+    story.call(1, "accept", 5, s=1, local="10.0.0.1:80", peer="10.0.0.0:9", t=SECOND - 2 * SECOND)
+    story.move(0, "send", b"a", t=SECOND + 20)
+    story.move(1, "recv", b"a", t=SECOND + 30 - 2 * SECOND)
+    events = timeline(story.lanes).events
+    assert [event.call for event in events] == ["listen", "connect", "accept", "send", "recv"]
+    assert [event.at for event in events] == [SECOND // 2, 10, SECOND, SECOND + 20, SECOND + 30]
+
+
+def test_a_call_that_reports_data_may_begin_before_the_call_that_sent_it() -> None:
+    story = Story(0, 0)
+    story.connected(0, 1)
+    story.call(1, "ioctlsocket", s=5, cmd="FIONREAD", argp={"in": 0, "out": 1}, t=50, d=30)
+    story.move(0, "send", b"a", t=60)
+    story.move(1, "recv", b"a", t=90)
+    assert story.order() == ["connect#1", "accept#2", "send#4", "ioctlsocket#3", "recv#5"]
+
+
 def test_a_send_that_reports_a_reset_is_below_the_call_that_closed_the_socket() -> None:
     story = Story(0, 0)
     story.connected(0, 1)

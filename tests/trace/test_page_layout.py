@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from browser_kit import NEEDS_BROWSER, Page, browser
 from page_kit import Conversation, conversation
-from page_window_kit import Show, rows, select, show, window
+from page_window_kit import Show, arrow_count, rows, select, show, window
 from trace_kit import drawn, talk
 
 from winsock.trace.page import page, page_data
@@ -267,6 +267,24 @@ def test_only_the_visible_calls_are_drawn(show: Show) -> None:
     assert opened.value("document.querySelector('.band.chosen') !== null")
 
 
+def test_arrows_of_one_send_to_thousands_of_receives_are_drawn_once(show: Show) -> None:
+    talk = Conversation(2)
+    talk.connect(1)
+    pieces = 3000
+    talk.message(1, "x" * 10 * pieces)
+    received = talk.lanes[1].records.pop()
+    data = {"bytes": 10, "hex": "78" * 10}
+    for _ in range(pieces):
+        talk.call(1, "recv", s=256, buf=data, len=10, flags=0, result=10, local=received["local"])
+    opened = show("", talk.timeline())
+    for place in (0, 0.5, 1):
+        opened.value(f"scrollToY(layout.height * {place}), 0")
+        opened.drawn()
+        visible = opened.value("document.querySelectorAll('#svg [data-event]').length")
+        assert visible - 10 < arrow_count(opened) < visible + 10
+        assert opened.value("document.querySelectorAll('#svg .said').length") >= visible - 10
+
+
 def test_times_are_shown_to_the_microsecond(show: Show) -> None:
     talk = Conversation(2)
     talk.connect(1)
@@ -381,6 +399,36 @@ def test_control_characters_of_a_trace_are_escape_sequences(show: Show) -> None:
     assert opened.texts("#heads span")[1] == escaped
     whole = opened.value("document.body.textContent + JSON.stringify(data)")
     assert re.findall("[\u202e\u2066\u2028\x1b\0]", whole) == []
+
+
+def test_the_details_of_a_call_with_a_megabyte_show_its_first_bytes(show: Show) -> None:
+    talk = Conversation(2)
+    talk.connect(1)
+    size = 1 << 20
+    talk.message(1, "x" * size)
+    opened = show("", talk.timeline())
+    opened.press("End")
+    shown = "The first 65,536 bytes are shown; the buttons copy all 1,048,576 bytes."
+    assert shown in opened.texts("#details .bytes .note")
+    assert opened.value("document.querySelector('.letters').textContent.replaceAll('\\n', '').length") == 65536
+    opened.value("navigator.clipboard.writeText = async text => { window.copied = text }")
+    opened.value("[...document.querySelectorAll('.copies button')].at(-1).click()")
+    opened.wait_for("window.copied")
+    assert opened.value("window.copied.length") == size
+
+
+def test_the_details_say_how_many_bytes_have_fields(show: Show) -> None:
+    talk = Conversation(2)
+    talk.connect(1)
+    talk.message(1, "<<EURUSD|0.25>>\0" * 66)
+    talk.message(1, "<<EURUSD|0.25>>\0" * 67)
+    opened = show("", talk.timeline())
+    opened.press("End")
+    # A message has six fields, and a call at most 400.
+    assert opened.texts("#details .fields + .note") == ["The fields of the first 1,069 bytes."]
+    opened.press("ArrowUp")
+    opened.press("ArrowUp")
+    assert opened.texts("#details .fields + .note") == []
 
 
 def test_the_page_keeps_fewer_bytes_of_each_call_if_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,55 @@ def test_search_finds_what_the_details_show(show: Show) -> None:
         assert opened.text("#found") == str(count), query
 
 
+def test_search_finds_text_in_utf_8_and_the_values_of_fields(show: Show) -> None:
+    talk = Conversation(2)
+    talk.connect(1)
+    header = b"EURUSD\0\xcc\xcc\xcc16385\0\xcc\xcc\xcc\xcc"
+    template = header + "\ufeff<chart>\0".encode("utf-16-le")
+    for data in (template, "Gr\u00fc\u00dfe \u2116 1".encode(), "Gr\u00f6\u00dfe".encode("cp1252")):
+        talk.message(1, "x" * len(data))
+        for lane in talk.lanes:
+            lane.records[-1] |= {"text": "moved", "args": lane.records[-1]["args"] | {"buf": None}}
+            lane.records[-1]["args"]["buf"] = {"bytes": len(data), "hex": data.hex()}
+    opened = show("", talk.timeline())
+    queries = {"<chart>": 2, "(h1)": 2, "gr\u00fc\u00dfe": 2, "\u2116": 2, "Gr\u00f6\u00dfe": 2, "\u2117": 0}
+    for query, count in queries.items():
+        opened.value(f"search({query!r}), 0")
+        assert opened.text("#found") == str(count), query
+
+
+def test_without_a_selected_call_the_keys_begin_at_the_visible_ones(show: Show) -> None:
+    opened = show("", conversation(2, 200).timeline())
+    middle = opened.value("Math.floor(layout.count / 2)")
+    opened.value("search('recv('), 0")
+    for key, expected in (
+        ("e", "layout.faults.filter(row => row >= top)[0]"),
+        ("E", "layout.faults.filter(row => row < top).at(-1)"),
+        ("n", "hits().filter(row => row >= top)[0]"),
+        ("N", "hits().filter(row => row < top).at(-1)"),
+        ("PageDown", "top + screenful()"),
+        ("PageUp", "top - screenful()"),
+        ("Home", "0"),
+        ("End", "layout.count - 1"),
+    ):
+        opened.value(f"select(-1), scrollToY(layout.y[{middle}] - 5), draw(), 0")
+        top = opened.value("firstVisible()")
+        assert 0 < top <= middle
+        opened.press(key)
+        assert opened.value("here()") == opened.value(f"(top => {expected})({top})"), key
+
+
+def test_a_later_call_that_the_filter_hides_ends_the_step_mode(show: Show) -> None:
+    opened = show("groups=sockets")
+    select(opened, "client: shutdown(")
+    opened.press(" ")
+    opened.press("m")
+    opened.drawn()
+    assert opened.text("#details h2") == "recv"
+    assert not opened.value("steps.checkVisibility()")
+    assert opened.value("document.querySelectorAll('.band.chosen').length") == 1
+
+
 def test_a_failed_call_is_shown_also_if_its_kind_is_hidden_at_first(show: Show) -> None:
     talk = Conversation(2)
     talk.call(0, "htons", hostshort=1)

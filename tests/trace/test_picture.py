@@ -221,6 +221,18 @@ def test_a_stream_is_matched_byte_by_byte() -> None:
     ]  # fmt: skip
 
 
+def test_only_the_last_byte_of_an_urgent_send_is_not_in_the_stream() -> None:
+    story = Story("a", "b")
+    story.stream(0, 5, A, B)
+    story.accept(1, 7, B, A)
+    story.move(0, "send", 5, b"xyz", "MSG_OOB")
+    story.move(0, "send", 5, b"abc")
+    story.move(1, "recv", 7, b"z", "MSG_OOB")
+    story.move(1, "recv", 7, b"xy")
+    story.move(1, "recv", 7, b"abc")
+    assert [arrow[4] for arrow in arrows(story.draw())][1:] == ['2 bytes "xy"', '3 bytes "abc"']
+
+
 def test_a_connection_is_matched_with_the_last_connect_that_had_its_addresses() -> None:
     story = Story("a", "b")
     for _ in range(2):
@@ -302,6 +314,25 @@ def test_datagrams_are_matched_by_all_that_the_traces_know() -> None:
     story.move(1, "recvfrom", 7, b"x" * 50, from_=None, local=B)
     found = [(arrow.source.record["args"]["to"], arrow.source.lane, arrow.target.lane) for arrow in story.draw().arrows]
     assert found == [(C, 0, 2), (B, 0, 1), (B, 3, 1)]
+
+
+@pytest.mark.parametrize("later", [0, 2])
+def test_a_datagram_that_was_sent_before_the_socket_was_bound_is_lost_if_an_equal_one_was_sent_later(
+    later: int,
+) -> None:
+    story = Story("a", "b")
+    story.call(0, "socket", 5, af="AF_INET", type="SOCK_DGRAM", protocol=0)
+    story.call(1, "socket", 7, af="AF_INET", type="SOCK_DGRAM", protocol=0)
+    story.move(0, "sendto", 5, b"same", to=B, local=A)
+    story.call(1, "bind", s=7, name=B, local=B)
+    for _ in range(later):
+        story.move(0, "sendto", 5, b"same", to=B, local=A)
+    # On a slow line, a datagram may arrive after the bind that was sent before it.
+    for _ in range(2 if later else 1):
+        story.move(1, "recvfrom", 7, b"same", from_=A, local=B)
+    drawn = story.draw()
+    sent = [event.start for event in drawn.events if event.call == "sendto"]
+    assert [arrow.source.start for arrow in drawn.arrows] == (sent[1:] if later else sent)
 
 
 def test_a_datagram_that_arrives_twice_is_a_duplicate() -> None:
@@ -387,6 +418,17 @@ def test_a_call_fails_with_an_error_and_not_with_the_end_of_its_program(
     (event,) = drawn.events
     assert (event.failed, event.ended) == (failed, ended)
     assert page_data(drawn)["columns"]["failed"] == [int(failed)]
+
+
+def test_a_connect_that_still_waits_found_nothing_to_do_and_has_not_failed() -> None:
+    story = Story("a")
+    for error in ("WSAEWOULDBLOCK", "WSAEALREADY", "WSAEALREADY", "WSAEISCONN"):
+        story.call(0, "connect", -1, s=5, error=error)
+    story.call(0, "connect", -1, s=6, error="WSAEALREADY")
+    drawn = story.draw()
+    assert [(event.idle, event.failed) for event in drawn.events] == [
+        (False, False), (True, False), (False, True), (True, False),
+    ]  # fmt: skip
 
 
 def test_a_call_that_has_not_returned_lasts_until_the_end_of_the_traces() -> None:

@@ -138,6 +138,7 @@ def test_other_datagrams_have_no_fields(data: bytes) -> None:
 def test_streams_are_recognized_by_their_first_bytes() -> None:
     assert {stream_format(SIGNAL[:size]) for size in range(3, len(SIGNAL))} == {SIGNALS}
     assert stream_format(SIGNAL + b"anything") == SIGNALS
+    assert stream_format(b"<<>>\0<<EURUSD|1,5>>\0" + SIGNAL) == SIGNALS
     assert {stream_format(TEMPLATE_DATA[:size]) for size in range(20, len(TEMPLATE_DATA))} == {TEMPLATE}
 
 

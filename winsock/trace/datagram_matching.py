@@ -2,7 +2,8 @@
 
 Datagrams can be lost, so they cannot be counted as the bytes of a stream: each received datagram is matched with the
 first sent one that has the same addresses, size and content and that this socket has not received yet. If it has
-received all of them, the network has made a duplicate of the last one.
+received all of them, the network has made a duplicate of the last one. A datagram that was sent before the socket was
+bound is usually lost, so it is matched only if no other one is left.
 
 How it works: `_Index` groups the sent datagrams by all that a received one must have in common with them, so of a group
 only the first one that the socket has not received is compared. A lost datagram never stands in the way of others. An
@@ -12,9 +13,10 @@ has a table for each combination of what can be compared, made when a received d
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from .address_matching import host_and_port
 from .calls import PREVIEW
@@ -27,7 +29,10 @@ __all__ = ["Datagram", "match_datagrams"]
 
 @dataclass
 class Datagram:
-    """A datagram that a call sent or received; `data` has the recorded bytes as hexadecimal digits."""
+    """A datagram that a call sent or received; `data` has the recorded bytes as hexadecimal digits.
+
+    `bound` is the call that bound or created its socket; None if the trace does not have it.
+    """
 
     event: Event
     socket: int
@@ -35,6 +40,7 @@ class Datagram:
     target: str
     size: int
     data: str
+    bound: Event | None = None
     receivers: set[tuple[int, int]] = field(default_factory=set)
 
 
@@ -101,31 +107,79 @@ class _Index:
 
 def match_datagrams(sent: list[Datagram], received: list[Datagram], can_cause: CanCause, arrows: list[Arrow]) -> None:
     """Add the arrows from sent datagrams to received ones; both lists are in order of time."""
-    index = _Index(sent)
-    # The number of datagrams at the start of a list that a socket has already received: they are not read again.
-    passed: dict[tuple[int, int, int], int] = {}
+    index, search = _Index(sent), _Search(can_cause)
     for arrived in received:
-        receiver = (arrived.event.lane, arrived.socket)
-        found, duplicated = [], []
-        for equal in index.equal(arrived):
-            key = (*receiver, id(equal))
-            first = passed.get(key, 0)
-            while first < len(equal) and receiver in equal[first].receivers:
-                first += 1
-            passed[key] = first
-            # If it was sent too late, so were those after it.
-            if first < len(equal) and can_cause(equal[first].event, arrived.event):
-                found.append(equal[first])
-            elif first:
-                duplicated.append(equal[first - 1])
+        parts = [search.parts(equal, arrived) for equal in index.equal(arrived)]
+        found = search.unreceived(arrived, [late for _, late in parts])
+        found = found or search.unreceived(arrived, [early for early, _ in parts])
         text = f"{byte_count(arrived.size)} {_preview(arrived)}"
         if found:
-            datagram = min(found, key=lambda one: own_order(one.event))
-            datagram.receivers.add(receiver)
-            arrows.append(Arrow(datagram.event, arrived.event, "datagram", text, arrived.size))
-        elif duplicated:
-            datagram = max(duplicated, key=lambda one: own_order(one.event))
-            arrows.append(Arrow(datagram.event, arrived.event, "datagram", f"{text}, a duplicate", arrived.size))
+            found.receivers.add(_receiver(arrived))
+            arrows.append(Arrow(found.event, arrived.event, "datagram", text, arrived.size))
+        elif last := search.last_received(arrived, [part for both in parts for part in both]):
+            arrows.append(Arrow(last.event, arrived.event, "datagram", f"{text}, a duplicate", arrived.size))
+
+
+class _Part(NamedTuple):
+    """The sent datagrams of a list from number `begin` up to, not including, `end`."""
+
+    equal: list[Datagram]
+    begin: int
+    end: int
+
+
+class _Search:
+    """Finds the datagram that a socket has received, among equal ones."""
+
+    def __init__(self, can_cause: CanCause) -> None:
+        self._can_cause = can_cause
+        # For a socket and a part, the first datagram that the socket has not received: those before it are not read
+        # again.
+        self._first: dict[tuple[int, int, int, int], int] = {}
+
+    def parts(self, equal: list[Datagram], arrived: Datagram) -> tuple[_Part, _Part]:
+        """The datagrams that were sent before the receiving socket was bound, and those after it."""
+        begin, bound = 0, arrived.bound
+        if bound is not None:
+            begin = bisect_left(equal, True, key=lambda datagram: self._can_cause(bound, datagram.event))
+        return _Part(equal, 0, begin), _Part(equal, begin, len(equal))
+
+    def unreceived(self, arrived: Datagram, parts: list[_Part]) -> Datagram | None:
+        """The first datagram of these parts that the socket has not received."""
+        found = []
+        for part in parts:
+            first = self._position(arrived, part)
+            # If it was sent too late, so were those after it.
+            if first < part.end and self._can_cause(part.equal[first].event, arrived.event):
+                found.append(part.equal[first])
+        return min(found, key=_order, default=None)
+
+    def last_received(self, arrived: Datagram, parts: list[_Part]) -> Datagram | None:
+        """The last datagram of these parts that the socket has received."""
+        found = [
+            part.equal[self._position(arrived, part) - 1]
+            for part in parts
+            if self._position(arrived, part) > part.begin
+        ]
+        return max(found, key=_order, default=None)
+
+    def _position(self, arrived: Datagram, part: _Part) -> int:
+        receiver = _receiver(arrived)
+        key = (*receiver, id(part.equal), part.begin)
+        first = self._first.get(key, part.begin)
+        while first < part.end and receiver in part.equal[first].receivers:
+            first += 1
+        self._first[key] = first
+        return first
+
+
+def _receiver(arrived: Datagram) -> tuple[int, int]:
+    """The lane and the socket that received a datagram."""
+    return arrived.event.lane, arrived.socket
+
+
+def _order(datagram: Datagram) -> tuple[int, int, int]:
+    return own_order(datagram.event)
 
 
 def _preview(datagram: Datagram) -> str:

@@ -82,8 +82,8 @@ class Event:
 
     @property
     def failed(self) -> bool:
-        """Whether the call has an error: not WSAEWOULDBLOCK, which says that it would wait, and not `ended`."""
-        return self.error not in ("", "WSAEWOULDBLOCK") and not self.ended
+        """Whether the call has an error: not one which says that it would wait or still waits, and not `ended`."""
+        return self.error not in ("", "WSAEWOULDBLOCK") and not self.idle and not self.ended
 
     @property
     def waiting(self) -> bool:

@@ -9,7 +9,8 @@ How it works:
   those of the connecting socket, exchanged. An address 0.0.0.0 or [::] matches any address with the same port.
 - Streams (`_match_stream`): TCP delivers bytes in order, so the byte that is number n in the sends of one endpoint is
   number n in the receives of the other. Each send and receive covers a range of these numbers (`_Range`); two that
-  overlap get an arrow. Calls with MSG_PEEK or MSG_OOB do not move the numbers and are left out.
+  overlap get an arrow. Calls with MSG_PEEK do not move the numbers and are left out, and so is the last byte of a send
+  with MSG_OOB, the urgent one, which only a receive with MSG_OOB returns. SO_OOBINLINE is not followed.
 - The end of a stream: the first receive that returned 0, or the first call that reported a reset, is matched with the
   first shutdown, closesocket or WSACleanup of the other endpoint; a reset rather with a call that closed the socket
   than with shutdown. A program may call WSAStartup several times; then only its last WSACleanup closes the sockets. If
@@ -112,7 +113,8 @@ class _Sockets:
         self.datagrams_sent: list[Datagram] = []
         self.datagrams_received: list[Datagram] = []
         self._open: dict[_Key, _Endpoint] = {}
-        self._datagram_sockets: set[_Key] = set()
+        # The datagram sockets, and the call that created or bound each one.
+        self._datagram_sockets: dict[_Key, Event] = {}
         # For each lane, the calls of WSAStartup without their WSACleanup.
         self._startups: dict[int, int] = {}
 
@@ -132,8 +134,8 @@ class _Sockets:
             return
         elif call == "accept":
             self._new_endpoint(key, event, True)
-        elif call == "socket":
-            self._new_socket(key, args)
+        elif call in ("socket", "bind"):
+            self._created_or_bound(key, event)
         elif call in ("WSAStartup", "WSACleanup"):
             self._started_or_ended(event)
         elif call == "closesocket" or (call == "shutdown" and args.get("how") != "SD_RECEIVE"):
@@ -146,7 +148,7 @@ class _Sockets:
             return
         parent = self._parents[key[0]], key[1]
         if parent in self._datagram_sockets:
-            self._datagram_sockets.add(key)
+            self._datagram_sockets[key] = self._datagram_sockets[parent]
         if endpoint := self._open.get(parent):
             self._open[key] = endpoint
             endpoint.lanes.add(key[0])
@@ -159,11 +161,16 @@ class _Sockets:
         if change < 0 and not startups:
             self._closed(event, [end for (lane, _), end in self._open.items() if lane == event.lane])
 
-    def _new_socket(self, key: _Key, args: dict[str, object]) -> None:
+    def _created_or_bound(self, key: _Key, event: Event) -> None:
+        if event.call == "bind":
+            if key in self._datagram_sockets:
+                self._datagram_sockets[key] = event
+            return
         self._open.pop(key, None)
-        self._datagram_sockets.discard(key)
+        self._datagram_sockets.pop(key, None)
+        args = event.record["args"]
         if args.get("type") == "SOCK_DGRAM" or args.get("protocol") == "IPPROTO_UDP":
-            self._datagram_sockets.add(key)
+            self._datagram_sockets[key] = event
 
     def _new_endpoint(self, key: _Key, event: Event, accepted: bool) -> None:
         endpoint = _Endpoint(event, accepted, event.record.get("local", ""), event.record.get("peer", ""))
@@ -187,13 +194,14 @@ class _Sockets:
         if event.error in ("WSAECONNRESET", "WSAECONNABORTED"):
             endpoint.ends.append(event)
         at_end = not sends and not _size(args.get("buf")) and bool(args.get("len"))
-        if event.error or "MSG_OOB" in flags or "MSG_PEEK" in flags:
-            if at_end and not event.error and "MSG_OOB" not in flags:
+        urgent = "MSG_OOB" in flags
+        if event.error or (urgent and not sends) or "MSG_PEEK" in flags:
+            if at_end and not event.error and not urgent:
                 endpoint.peeked_ends.append(event)
             return
         ranges = endpoint.sent if sends else endpoint.received
         begin = ranges[-1].end if ranges else 0
-        if size := _size(args.get("buf")):
+        if size := max(_size(args.get("buf")) - urgent, 0):
             event.stream = begin
             ranges.append(_Range(event, begin, begin + size))
         elif at_end:
@@ -210,7 +218,8 @@ class _Sockets:
         named = args.get("to" if sends else "from_")
         other = named if isinstance(named, str) else peer
         source, target = (local, other) if sends else (other, local)
-        datagram = Datagram(event, key[1], source, target, _size(buffer), buffer["hex"])
+        bound = self._datagram_sockets.get(key)
+        datagram = Datagram(event, key[1], source, target, _size(buffer), buffer["hex"], bound)
         (self.datagrams_sent if sends else self.datagrams_received).append(datagram)
 
 

@@ -30,7 +30,7 @@ def own_order(event: Event) -> tuple[int, int, int]:
 
 
 def align_clocks(events: list[Event], clocks: list[int], causes: list[tuple[Event, Event]]) -> None:
-    """Change the times of the events so that causes in lanes with different clocks are not later than their effects.
+    """Change the times of the events so that no cause in a lane with another clock is later than its effect ends.
 
     `clocks` has a number for each lane; lanes with the same number share a clock. If the clocks drift, no shift of a
     clock may suffice for all causes: then some are still later.
@@ -39,7 +39,7 @@ def align_clocks(events: list[Event], clocks: list[int], causes: list[tuple[Even
     for cause, effect in causes:
         pair = clocks[cause.lane], clocks[effect.lane]
         if pair[0] != pair[1]:
-            difference = cause.at - effect.at
+            difference = cause.at - effect.end
             needed[pair] = max(needed.get(pair, difference), difference)
     shifts = dict.fromkeys(clocks, 0)
     # Each round corrects paths that are one arrow longer.
@@ -58,8 +58,8 @@ def in_order(
 ) -> tuple[list[Event], list[Arrow]]:
     """All events in one order, and the arrows that lead forward in it, by their targets.
 
-    `others` are pairs of a cause and its effect without an arrow; those that contradict the times are ignored. Also
-    sets `index` and `partners` of the events.
+    `others` are pairs of a cause and its effect without an arrow; one whose effect ended before the cause is ignored.
+    A connect may begin before the listen that lets it succeed. Also sets `index` and `partners` of the events.
     """
     lanes: dict[int, list[Event]] = {}
     for event in sorted(events, key=own_order, reverse=True):
@@ -68,7 +68,7 @@ def in_order(
     missing: dict[int, int] = {}
     effects: dict[int, list[Event]] = {}
     pairs = [(arrow.source, arrow.target) for arrow in arrows]
-    for cause, effect in pairs + [pair for pair in others if pair[0].at <= pair[1].at]:
+    for cause, effect in pairs + [pair for pair in others if pair[0].at <= pair[1].end]:
         missing[id(effect)] = missing.get(id(effect), 0) + 1
         effects.setdefault(id(cause), []).append(effect)
     placed: list[Event] = []

@@ -12,8 +12,8 @@ from .order import align_clocks, in_order, own_order
 
 __all__ = ["SAME_CLOCK", "Timeline", "distinct", "event_of", "timeline"]
 
-# These calls report what happened before they returned, so they count from their end, and so does a send that failed.
-# All other calls take effect when they start.
+# These calls report what happened before they returned, so they count from their end, and so do ioctlsocket(FIONREAD)
+# and a send that failed. All other calls take effect when they start.
 _AT_RETURN = ("recv", "recvfrom", "accept", "select", "WSAPoll")
 
 # Programs on one machine share a clock. Their offsets to the time of day differ by less than this, in nanoseconds,
@@ -91,9 +91,15 @@ def event_of(lane: int, record: dict[str, Any], shift: int) -> Event:
     """The event of a call; `shift` is added to its times."""
     start = record["t"] + shift
     end = start + record["d"]
-    reports = record["call"] in _AT_RETURN or (record["call"] in ("send", "sendto") and "error" in record)
-    at = end if reports else start
+    at = end if _reports(record) else start
     return Event(lane, record, at, start, end, idle=_is_idle(record), text=record["text"])
+
+
+def _reports(record: dict[str, Any]) -> bool:
+    """Whether a call reports what happened before it returned."""
+    if record["call"] in ("send", "sendto"):
+        return "error" in record
+    return record["call"] in _AT_RETURN or record["args"].get("cmd") == "FIONREAD"
 
 
 def _waiting(lane: int, begun: dict[str, Any], shift: int) -> Event:

@@ -55,7 +55,9 @@ class Field(NamedTuple):
 
 def stream_format(head: bytes) -> str:
     """The format of a stream that begins with these bytes: SIGNALS, TEMPLATE, or "" for any other one."""
-    if _SIGNAL.match(head) or (len(head) > len("<<") and _BEGINNING_OF_SIGNAL.fullmatch(head)):
+    begins = len(head) > len("<<") and _BEGINNING_OF_SIGNAL.fullmatch(head)
+    # The first message may be malformed.
+    if begins or (head.startswith(b"<<") and _SIGNAL.search(head)):
         return SIGNALS
     return TEMPLATE if _is_header(head[:_HEADER]) and _BOM.startswith(head[_HEADER : _HEADER + 2]) else ""
 

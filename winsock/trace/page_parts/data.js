@@ -67,6 +67,13 @@ function sharedPlaces({lane, start, end, thread}, wanted, slots) {
   return Math.max(4, ends.length);
 }
 
+// The bytes that hexadecimal digits stand for.
+function codesOf(hex) {
+  const codes = new Uint8Array(hex.length / 2), digit = code => code < 58 ? code - 48 : (code | 32) - 87;
+  for (let k = 0; k < codes.length; k++) codes[k] = digit(hex.charCodeAt(2 * k)) * 16 + digit(hex.charCodeAt(2 * k + 1));
+  return codes;
+}
+
 const arrowsOf = i => data.links.subarray(data.firsts[i], data.firsts[i + 1]);
 
 // The lane and the number of the call in its program. A link may also name the first call of a lane that found something

@@ -124,19 +124,25 @@ function durationOf(i) {
 
 // ---- bytes
 
-// The recorded bytes are in three columns, so that hexadecimal digits and text are selected separately.
+// The recorded bytes are in three columns, so that hexadecimal digits and text are selected separately. More bytes than
+// these would take the browser seconds.
+const MOST_SHOWN = 65536;
 function bytesOf(i) {
   const given = data.columns.bytes[i];
   if (!given) return element("span");
   const [size, hex, position = -1, fields = []] = given, recorded = hex.length / 2;
-  const codes = Uint8Array.from({length: recorded}, (_, k) => parseInt(hex.substr(k * 2, 2), 16));
+  const codes = codesOf(hex);
   const part = element("section", {class: "bytes"}, element("h3", {}, plural(size, "byte")));
   if (position >= 0) part.append(element("p", {class: "note"}, size ? `Bytes ${position.toLocaleString("en")} to `
     + `${(position + size - 1).toLocaleString("en")} of this direction of the stream` : ""));
-  if (recorded) part.append(dump(codes, fields), copies(codes));
+  if (recorded) part.append(dump(codes.subarray(0, MOST_SHOWN), fields), copies(codes));
+  if (recorded > MOST_SHOWN) part.append(element("p", {class: "note"}, `The first ${plural(MOST_SHOWN, "byte")} are shown; `
+    + `the buttons copy all ${plural(recorded, "byte")}.`));
   if (recorded < size) part.append(element("p", {class: "note"}, recorded ? `The first ${plural(recorded, "byte")} of `
     + `${plural(size, "byte")}; record more with the option --bytes.` : "No byte is recorded; see the option --bytes."));
   if (fields.length) part.append(fieldsTable(fields));
+  const end = fields.length ? fields[fields.length - 1][1] : recorded;
+  if (end < recorded) part.append(element("p", {class: "note"}, `The fields of the first ${plural(end, "byte")}.`));
   return part;
 }
 
@@ -152,16 +158,14 @@ function dump(codes, fields) {
     element("pre", {class: "letters", tabindex: 0, role: "region", "aria-label": "bytes as text"}, ...letters));
 }
 
-// The text of a column: a span for the bytes of each field in each line.
+// The text of a column: a span for the bytes of each field, and one text for bytes without a field.
 function column(codes, owner, fields, wide, show, between) {
-  const nodes = [];
+  const nodes = [], shown = Array.from(codes, show), gap = end => end === codes.length ? "" : end % wide ? between : "\n";
   for (let at = 0; at < codes.length;) {
-    let end = at + 1;
-    while (end < codes.length && owner[end] === owner[at] && end % wide) end++;
-    const text = Array.from(codes.subarray(at, end), show).join(between);
+    let end = at + 1, text = shown[at];
+    for (; end < codes.length && owner[end] === owner[at]; end++) text += gap(end) + shown[end];
     nodes.push(owner[at] < 0 ? text : element("span", {class: `field f${owner[at] % 4}`, "data-field": owner[at],
-      title: data.texts[fields[owner[at]][2]]}, text));
-    if (end < codes.length) nodes.push(end % wide ? between : "\n");
+      title: data.texts[fields[owner[at]][2]]}, text), gap(end));
     at = end;
   }
   return nodes;

@@ -29,8 +29,8 @@ function showDetailsAndSize() {
 
 function select(i) {
   state.call = i;
+  if (i > state.step) state.step = -1;
   const place = i >= 0 ? layout.place[i] : 0;
-  if (place >= layout.count) state.step = -1;
   if (i >= 0 && (place < 0 || place >= layout.count)) reveal(i);
   refresh();
   if (here() >= 0) showRow(here());

@@ -4,19 +4,22 @@ let found = {query: "", flags: null, rows: null, layout: null};
 // For each call, whether its text, arguments, addresses, bytes, thread or source line match. Many calls have the same
 // thread and the same file. So a thread matches from its beginning, and a line only a query like "client.py:12".
 function matches(query) {
-  const wanted = query.toLowerCase();
-  if (found.flags && found.query === wanted) return found.flags;
+  if (found.flags && found.query === query) return found.flags;
   prepareSearch();
-  const {text, args, local, peer, thread} = data.columns, {content, lower, lines} = data;
+  const wanted = query.toLowerCase(), {text, args, local, peer, thread, bytes} = data.columns, {content, lower, lines} = data;
   const has = Uint8Array.from(lower, given => given.includes(wanted) ? 1 : 0);
   const begins = Uint8Array.from(lower, given => given.startsWith(wanted) ? 1 : 0);
   const inLine = Uint8Array.from(lines.texts, line => /[.:]./.test(wanted) && line.includes(wanted) ? 1 : 0);
   const digits = hexDigits(wanted), flags = new Uint8Array(data.count);
+  // The bytes are text of one byte for each character, or UTF-8.
+  const encoded = LATIN.decode(new TextEncoder().encode(query)).toLowerCase(), other = encoded !== wanted;
   const hasValue = given => { for (let k = 1; k < given.length; k += 2) if (has[given[k]]) return true; };
+  const hasField = given => { for (const field of given[3] ?? []) if (has[field[3]]) return true; };
   for (let i = 0; i < data.count; i++)
     if (has[text[i]] || has[local[i]] || has[peer[i]] || begins[thread[i]] || inLine[lines.of[i]] || hasValue(args[i])
-      || content[i].includes(wanted) || (digits && hasBytes(i, digits))) flags[i] = 1;
-  found = {query: wanted, flags, rows: null, layout: null};
+      || content[i].includes(wanted) || (other && content[i].includes(encoded)) || hasField(bytes[i])
+      || (digits && hasBytes(i, digits))) flags[i] = 1;
+  found = {query, flags, rows: null, layout: null};
   return flags;
 }
 
@@ -50,11 +53,7 @@ function linesOf(sources) {
 
 // Recorded bytes as text.
 const LATIN = new TextDecoder("latin1");
-function contentOf(hex) {
-  const codes = new Uint8Array(hex.length / 2), digit = code => code < 58 ? code - 48 : (code | 32) - 87;
-  for (let k = 0; k < codes.length; k++) codes[k] = digit(hex.charCodeAt(2 * k)) * 16 + digit(hex.charCodeAt(2 * k + 1));
-  return LATIN.decode(codes).toLowerCase();
-}
+const contentOf = hex => LATIN.decode(codesOf(hex)).toLowerCase();
 
 // The rows of the matches.
 function hits() {
@@ -81,11 +80,14 @@ function positionIn(list, value, count = list.length) {
 // The row of the selected call; -1 if there is none, or if the filter hides it.
 const here = () => layout.place[state.call] ?? -1;
 
+const firstVisible = () => rowAt(layout.y, topOfView());
+
 function goIn(rows, direction, what) {
   if (!rows.length) return say(`no ${what} among the shown calls`);
-  const row = here(), at = positionIn(rows, direction > 0 ? row + 1 : row);
+  // Without a selected call, from the first visible one.
+  const row = here(), from = row >= 0 ? row + (direction > 0 ? 1 : 0) : firstVisible(), at = positionIn(rows, from);
   const next = direction > 0 ? (at < rows.length ? at : 0) : (at > 0 ? at - 1 : rows.length - 1);
-  if (row >= 0 && rows.length > 1 && (direction > 0 ? rows[next] <= row : rows[next] >= row))
+  if (rows.length > 1 && (direction > 0 ? at === rows.length : at === 0))
     say(direction > 0 ? "continued at the beginning" : "continued at the end");
   select(layout.rows[rows[next]]);
 }
@@ -95,10 +97,10 @@ const goToFault = direction => goIn(layout.faults.filter(row => row < layout.cou
 function move(direction) {
   if (!layout.count) return;
   let row = here();
-  // Without a selected call, from the visible ones.
-  if (row < 0 && Math.abs(direction) === 1) row = Math.min(rowAt(layout.y, topOfView()), layout.count - 1);
-  else row = Math.min(layout.count - 1, Math.max(0, row + direction));
-  select(layout.rows[row]);
+  // Without a selected call, the arrow keys select the first visible one.
+  if (row < 0) row = firstVisible() + (Math.abs(direction) === 1 ? 0 : direction);
+  else row += direction;
+  select(layout.rows[Math.min(layout.count - 1, Math.max(0, row))]);
 }
 
 function goToPartner() {
@@ -110,7 +112,7 @@ function goToPartner() {
 function search(query) {
   state.query = query;
   if (state.only) update(); else { refresh(); writeFragment(); }
-  const rows = hits(), from = here() >= 0 ? here() : rowAt(layout.y, topOfView());
+  const rows = hits(), from = here() >= 0 ? here() : firstVisible();
   if (query && rows.length) showRow(rows[positionIn(rows, from)] ?? rows[0]);
   draw();
 }

@@ -160,21 +160,19 @@ function drawMark(parent, row, edge) {
 // free: to the right in the target's row, to the left in the source's. So it crosses no label, because labels are on the
 // right of their lines and each row has one. Its text is in the horizontal part, in the column left of the label.
 function drawArrows(parent, {from, to, top, bottom}) {
-  const drawn = new Set(), texts = new Map();
+  const drawn = new Set(), texts = new Map(), paths = new Set();
   const add = i => { for (const arrow of arrowsOf(i)) drawn.add(arrow); };
   for (let row = Math.max(0, from - FAR); row < Math.min(layout.count, to + FAR); row++) add(layout.rows[row]);
   if (state.call >= 0) add(state.call);
-  let count = 0;
   for (const arrow of drawn) {
     const r1 = layout.place[data.arrows.from[arrow]], r2 = layout.place[data.arrows.to[arrow]];
     if (r1 < 0 || r2 < 0 || r1 >= layout.count || r2 >= layout.count) continue;
     const y1 = layout.y[r1], y2 = layout.y[r2];
     if (Math.max(y1, y2) < top || Math.min(y1, y2) > bottom) continue;
-    drawArrow(parent, arrow, r1, r2, texts, {top, bottom});
-    count++;
+    drawArrow(parent, arrow, r1, r2, texts, paths, {top, bottom});
   }
   for (const said of texts.values()) drawText(parent, said);
-  return count;
+  return paths.size;
 }
 
 // The text of the first arrow of a row, and how many more there are.
@@ -188,7 +186,7 @@ function drawText(parent, {x, y, room, kind, list}) {
   make(node, "text", {x, y: y + 4}, text);
 }
 
-function drawArrow(parent, arrow, r1, r2, texts, {top, bottom}) {
+function drawArrow(parent, arrow, r1, r2, texts, paths, {top, bottom}) {
   const source = data.arrows.from[arrow], target = data.arrows.to[arrow], {lane} = data.columns;
   const a = layout.x.get(lane[source]), b = layout.x.get(lane[target]);
   const clip = y => Math.max(top - 40, Math.min(bottom + 40, y));
@@ -206,13 +204,18 @@ function drawArrow(parent, arrow, r1, r2, texts, {top, bottom}) {
       + `${-Math.min(bend, 3)} ${bend * down}H${b + 6}`;
   } else path = `M${a + 4} ${y1}H${a + 15 + arrow % 3}V${y2}H${b + 6}`;
   const kind = data.kind(arrow), chosen = source === state.call || target === state.call;
-  const node = make(parent, "g", {class: `arrow ${kind}${chosen ? " lit" : ""}`, "data-arrow": arrow, "data-from": source,
-    "data-to": target});
-  make(node, "title", {}, data.texts[data.arrows.text[arrow]]);
-  make(node, "path", {class: "wide", d: path});
-  make(node, "path", {class: "seen", d: path, "marker-end": `url(#head-${kind})`});
-  if (a === b) return;
-  const row = b > a ? r2 : r1, right = Math.max(a, b), x = right - layout.column + GUTTER + 5;
+  const name = `arrow ${kind}${chosen ? " lit" : ""}`, same = `${name} ${path}`;
+  // One call may send to thousands that are not visible: arrows that look the same are drawn once.
+  if (!paths.has(same)) {
+    const node = make(parent, "g", {class: name, "data-arrow": arrow, "data-from": source, "data-to": target});
+    make(node, "title", {}, data.texts[data.arrows.text[arrow]]);
+    make(node, "path", {class: "wide", d: path});
+    make(node, "path", {class: "seen", d: path, "marker-end": `url(#head-${kind})`});
+    paths.add(same);
+  }
+  const row = b > a ? r2 : r1;
+  if (a === b || layout.y[row] < top - ROW || layout.y[row] > bottom + ROW) return;
+  const right = Math.max(a, b), x = right - layout.column + GUTTER + 5;
   if (!texts.has(row)) texts.set(row, {x, y: layout.y[row], room: layout.column - GUTTER - 32, kind, list: []});
   texts.get(row).list.push(data.texts[data.arrows.text[arrow]]);
 }
