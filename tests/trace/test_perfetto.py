@@ -172,6 +172,18 @@ def test_an_export_does_not_replace_a_trace(talk: Path, capsys: pytest.CaptureFi
     assert trace.read_bytes() == content
 
 
+@pytest.mark.parametrize("option", ["--pcapng", "--perfetto"])
+def test_an_export_does_not_replace_a_source_file_of_a_traced_program(
+    talk: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    source = talk / "client.py"
+    content = source.read_bytes()
+    assert main([str(talk), option, str(source)]) == 2
+    message = f"{source}: the export would replace the program; write it to another file"
+    assert capsys.readouterr().err == f"python -m winsock.trace export: error: {message}\n"
+    assert source.read_bytes() == content
+
+
 def test_what_cannot_be_exported_is_one_line(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trace, same = str(talk / "client.jsonl"), str(tmp_path / "a")
     no_folder = str(tmp_path / "none" / "a")

@@ -13,7 +13,7 @@ from winsock.command_line import is_same_file, printable, run_command
 from .packets import capture
 from .perfetto import perfetto
 from .timeline import timeline
-from .trace_arguments import TRACE, TRACE_HELP, failed, read_traces, replaces_trace, write_file
+from .trace_arguments import TRACE, TRACE_HELP, failed, read_traces, replaces_source, replaces_trace, write_file
 from .trace_files import TraceError
 
 _PROG = "python -m winsock.trace export"
@@ -66,7 +66,11 @@ def _export(options: argparse.Namespace) -> int:
     if conflict := _conflict(options):
         return failed(_PROG, conflict)
     try:
-        whole = timeline(read_traces(options.traces), fold=False, unfinished=True)
+        lanes = read_traces(options.traces)
+        for file in (options.pcapng, options.perfetto):
+            if file and file != "-" and replaces_source(file, lanes):
+                return failed(_PROG, f"{file}: the export would replace the program; write it to another file")
+        whole = timeline(lanes, fold=False, unfinished=True)
         if options.pcapng:
             packets = capture(whole)
             _write(options.pcapng, packets.data)

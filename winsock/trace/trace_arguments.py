@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from winsock.command_line import is_same_file, printable
 
 from .events import Lane
 from .trace_files import TraceError, read_lanes
 
-__all__ = ["TRACE", "TRACE_HELP", "failed", "file_and_name", "read_traces", "replaces_trace", "write_file"]
+__all__ = [
+    "TRACE", "TRACE_HELP", "failed", "file_and_name", "read_traces", "replaces_source", "replaces_trace", "write_file",
+]  # fmt: skip
 
 TRACE = "[NAME=]FILE"
 TRACE_HELP = "a trace, or a folder: all of its files that end in .jsonl; NAME is the name of its lane"
@@ -51,6 +54,25 @@ def read_traces(traces: Sequence[str]) -> list[Lane]:
 def replaces_trace(target: str | Path, traces: Sequence[str]) -> bool:
     """Whether output to the file `target` would replace one of the traces."""
     return any(is_same_file(target, file) for trace in traces for file in _files(file_and_name(trace)[0]))
+
+
+def replaces_source(target: str | Path, lanes: Sequence[Lane]) -> bool:
+    """Whether output to the file `target` would replace a source file that a call or a command line names.
+
+    A relative name is relative to the folder in which the program ran, which a trace does not have: every file whose
+    path ends with that name counts.
+    """
+    if not os.path.isfile(target):
+        return False
+    records = (record for lane in lanes for record in (*lane.records, *lane.waiting.values()))
+    files = {record["source"]["file"] for record in records if "source" in record}
+    files |= {word for lane in lanes for word in lane.argv if word.endswith((".py", ".pyw"))}
+    path = _parts(os.path.realpath(target))
+    return any(is_same_file(target, file) or path[-len(_parts(file)) :] == _parts(file) for file in files)
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return PurePath(os.path.normcase(path)).parts
 
 
 def _files(path: Path) -> list[Path]:
