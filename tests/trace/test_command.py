@@ -124,6 +124,7 @@ def test_a_new_trace_replaces_the_file(folder: Path) -> None:
         ([], "error: the following arguments are required: PROGRAM"),
         (["-m"], "error: the following arguments are required: PROGRAM"),
         (["nothing.py"], "no such file: 'nothing.py'"),
+        (["a" * 300], f"no such file: '{'a' * 300}'"),
         (["."], "a folder without __main__.py: '.'"),
         (["-m", "no_such_module"], "No module named no_such_module"),
         *((["-m", name], f"No module named {name}") for name in (".", "..", "...x", "program.", "a..b", "a/b", "")),

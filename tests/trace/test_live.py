@@ -470,6 +470,7 @@ def test_a_port_that_is_in_use_is_an_error(folder: Path) -> None:
     [
         ([], "nothing to watch: name a trace, or a program such as server.py"),
         (["no.py"], "no such file: 'no.py'"),
+        (["a" * 300 + ".py"], f"no such file: '{'a' * 300}.py'"),
         (["x.jsonl", "8080"], "no such file: '8080'; a port is given with --port 8080"),
         (["x.jsonl", "."], "a folder: '.'; name a trace, or a program such as server.py"),
         (["x.jsonl", "--traces", "a%p"], "invalid folder: 'a%p': %p in the name of a trace is replaced"),

@@ -63,9 +63,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     path = Path(options.program)
-    if not options.module and not path.exists():
+    if not options.module and not os.path.exists(path):
         parser.error(f"no such file: {options.program!r}")
-    if not options.module and path.is_dir() and not (path / "__main__.py").exists():
+    if not options.module and os.path.isdir(path) and not (path / "__main__.py").exists():
         parser.error(f"a folder without __main__.py: {options.program!r}")
     if any(is_same_file(options.output, file) for file in _program_files(options.program, options.module)):
         parser.error(f"the trace would replace the program: {printable(options.output)}; write it to another file")

@@ -213,13 +213,13 @@ def _source(text: str) -> _Source:
     """
     path, name = file_and_name(text)
     if path.suffix.lower() not in (".py", ".pyw"):
-        if text.isdecimal() and not path.exists():
+        if text.isdecimal() and not os.path.exists(path):
             raise ValueError(f"no such file: {text!r}; a port is given with --port {text}")
-        if path.exists() and not path.is_file():
-            kind = "a folder" if path.is_dir() else "a device or pipe"
+        if os.path.exists(path) and not os.path.isfile(path):
+            kind = "a folder" if os.path.isdir(path) else "a device or pipe"
             raise ValueError(f"{kind}: {str(path)!r}; name a trace, or a program such as server.py")
         return _Source(name, str(path), [])
-    if not path.exists():
+    if not os.path.exists(path):
         raise ValueError(f"no such file: {str(path)!r}")
     return _Source(name, str(path), [sys.executable, str(path)])
 

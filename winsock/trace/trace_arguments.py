@@ -30,7 +30,7 @@ def failed(prog: str, text: str) -> int:
 def file_and_name(text: str) -> tuple[Path, str | None]:
     """The path and the name in an argument [NAME=]FILE; the name is None if the argument has none."""
     match = re.fullmatch(r"([^=/\\]+)=(.+)", text)
-    return (Path(match[2]), match[1]) if match and not Path(text).exists() else (Path(text), None)
+    return (Path(match[2]), match[1]) if match and not os.path.exists(text) else (Path(text), None)
 
 
 def read_traces(traces: Sequence[str]) -> list[Lane]:
@@ -77,7 +77,7 @@ def _parts(path: str) -> tuple[str, ...]:
 
 def _files(path: Path) -> list[Path]:
     """The traces in a folder; the file itself, if it is none."""
-    return sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    return sorted(path.glob("*.jsonl")) if os.path.isdir(path) else [path]
 
 
 def write_file(path: str | Path, data: bytes) -> None:
