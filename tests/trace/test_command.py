@@ -263,6 +263,17 @@ def test_a_trace_is_appended_to_the_file_and_the_extension_selects_json(folder: 
     assert json.loads(lines[0])["argv"][1:] == ["program.py"]
 
 
+def test_the_variable_is_not_for_the_commands_that_read_its_trace(folder: Path) -> None:
+    variable = {"WINSOCK_TRACE": "a.jsonl"}
+    python("program.py", cwd=folder, environment=variable, check=True)
+    content = (folder / "a.jsonl").read_bytes()
+    done = python("-m", "winsock.trace", "summary", "a.jsonl", cwd=folder, environment=variable, check=True)
+    assert "all programs" not in done.stdout
+    python("-m", "winsock.trace", "-o", "b.jsonl", "program.py", cwd=folder, environment=variable, check=True)
+    assert (folder / "a.jsonl").read_bytes() == content
+    assert len((folder / "b.jsonl").read_bytes().splitlines()) == 3
+
+
 @pytest.mark.parametrize("name", ["trace.txt", "trace.jsonl"])
 def test_a_trace_is_not_appended_to_the_unfinished_line_of_a_program_that_was_killed(folder: Path, name: str) -> None:
     (folder / name).write_text("... recv(256, ", encoding="ascii")

@@ -82,6 +82,11 @@ def _command_line() -> list[str]:
     return sys.argv if "-c" in command and sys.argv and sys.argv[0] not in ("", "-c") else command
 
 
+def _is_trace_command() -> bool:
+    """Whether Python was started with -m winsock.trace; while it looks for that module, sys.argv begins with "-m"."""
+    return sys.argv[:1] == ["-m"] and sys.orig_argv[-len(sys.argv)].removeprefix("-m") == "winsock.trace"
+
+
 def stop() -> None:
     """Restores the calls of winsock and closes the trace.
 
@@ -96,7 +101,13 @@ def stop() -> None:
 
 
 def start_by_environment(environment: Mapping[str, str]) -> None:
-    """Starts the trace that WINSOCK_TRACE requests; if that fails, reports it on standard error and returns."""
+    """Starts the trace that WINSOCK_TRACE requests; if that fails, reports it on standard error and returns.
+
+    `python -m winsock.trace` gets none: a command that reads the trace would append to it, and a program that it runs
+    has the trace of its options.
+    """
+    if _is_trace_command():
+        return
     path = environment["WINSOCK_TRACE"]
     wanted = environment.get("WINSOCK_TRACE_FORMAT", "")
     if wanted not in ("", "text", "json"):
