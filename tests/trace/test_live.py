@@ -210,6 +210,32 @@ def test_ctrl_c_is_no_error_of_a_program(folder: Path) -> None:
     assert not any(" ! " in line for line in running.lines)
 
 
+# Ctrl-C, while the display is drawn: the first program has ended before the command looks again.
+CTRL_C = """
+import os, signal, sys, time
+from winsock.trace import live
+from winsock.trace.live_terminal import LineView
+class View(LineView):
+    def update(self, watch, notes):
+        super().update(watch, notes)
+        if watch.started[0].pid:
+            os.kill(watch.started[0].pid, signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            watch.started[0].wait(time.monotonic() + 60)
+live.chosen_view = lambda lines: View()
+sys.exit(live.main(sys.argv[1:]))
+"""
+
+
+@NEEDS_CTRL_C
+def test_a_program_that_ctrl_c_has_ended_first_has_not_failed_and_no_other_is_started(folder: Path) -> None:
+    (folder / "next.py").write_text("open('started', 'x')", encoding="ascii")
+    done = python("-c", CTRL_C, "--run", "sleep 100", "next.py", cwd=folder)
+    assert re.fullmatch(r"\S+ sleep          ended by SIGINT\n", done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (folder / "started").exists()
+
+
 @NEEDS_CTRL_C
 def test_the_lines_say_that_a_trace_does_not_exist_yet(folder: Path) -> None:
     with live(folder, "client.jsonl", "server.py") as running:

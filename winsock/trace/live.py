@@ -84,8 +84,13 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     with ExitStack() as stack:
         view = chosen_view(options.lines)
         stop = threading.Event()
-        stack.enter_context(stopped_by_signals(stop.set))
         watch = Watch(view.row)
+
+        def end() -> None:
+            watch.ending = True
+            stop.set()
+
+        stack.enter_context(stopped_by_signals(end))
         try:
             folder = options.traces or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="winsock-live-")))
             folder.mkdir(parents=True, exist_ok=True)
@@ -125,8 +130,6 @@ def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Na
     view.open()
     try:
         _loop(watch, view, stop, url)
-        watch.ending = stop.is_set()
-        codes = [program.exit_code() or 0 for program in watch.started]
         end_all(watch.started)
         while watch.poll():
             pass
@@ -139,7 +142,7 @@ def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Na
     for program in watch.started:
         if program.problem:
             return failed(_PROG, f"{program.command}: {program.problem}")
-    return int(any(codes))
+    return int(watch.failed)
 
 
 def _loop(watch: Watch, view: View, stop: threading.Event, url: str) -> None:
