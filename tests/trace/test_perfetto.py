@@ -108,6 +108,20 @@ def test_calls_without_a_duration_at_one_time_follow_each_other() -> None:
     assert len({event["tid"] for event in events}) == 2
 
 
+@pytest.mark.parametrize("begin", [100, 1])
+def test_a_call_without_a_duration_is_shown_until_its_cause_has_begun(begin: int) -> None:
+    story = Story("a", "b")
+    story.call(0, "connect", s=5, local=A, peer=B)
+    story.accept(1, 7, B, A)
+    for _ in range(3):
+        story.call(0, "htons", t=100, d=0)
+    story.move(0, "send", 5, b"x", t=100, d=0)
+    story.move(1, "recv", 7, b"x", t=begin, d=100 - begin)
+    story.call(1, "closesocket", s=7, t=100, d=0)
+    events = checked(story.draw())
+    assert [event["name"] for event in of(events, "f")] == ["connection", "data"]
+
+
 def test_a_call_that_has_not_returned_begins_and_does_not_end() -> None:
     story = Story("a")
     story.call(0, "accept", 7, s=1)
