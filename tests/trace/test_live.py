@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -283,14 +284,14 @@ def test_lines_of_output_that_are_left_out_are_noted(tmp_path: Path, monkeypatch
 
 def test_traces_can_be_kept_for_a_picture(folder: Path) -> None:
     done = python(
-        *("-m", "winsock.trace", "live", "server.py", "--run", "B=client.py end", "--traces", "t"),
+        *("-m", "winsock.trace", "live", "server.py", "--run", "B=client.py end", "--traces", "my traces"),
         cwd=folder,
         check=True,
     )
-    assert sorted(path.name for path in (folder / "t").iterdir()) == ["1-server.jsonl", "2-B.jsonl"]
+    assert sorted(path.name for path in (folder / "my traces").iterdir()) == ["1-server.jsonl", "2-B.jsonl"]
     command = done.stderr.strip().splitlines()[-1]
     assert command.startswith("python -m winsock.trace picture ")
-    picture = python(*command.split()[1:], cwd=folder, check=True)
+    picture = python(*command_words(command)[1:], cwd=folder, check=True)
     assert picture.stderr.startswith("2 programs, ")
 
 
@@ -509,6 +510,15 @@ def test_what_cannot_be_watched_is_an_error(
 ) -> None:
     assert main(arguments) == 2
     assert capsys.readouterr().err == f"python -m winsock.trace live: error: {message}\n"
+
+
+def test_a_machine_without_a_temporary_folder_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "no folder")])
+    assert main(["x.jsonl"]) == 2
+    assert "live: error: temporary folder: the traces cannot be written there: No usable" in capsys.readouterr().err
 
 
 @pytest.mark.posix_only(reason="opens a device as a file")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
+import subprocess
 import sys
 import tempfile
 import threading
@@ -97,7 +99,8 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             for number, source in enumerate(sources, 1):
                 _add(watch, source, folder, number, options.keep)
         except OSError as error:
-            return failed(_PROG, f"{error.filename}: the traces cannot be written there: {error.strerror}")
+            place = error.filename or "temporary folder"
+            return failed(_PROG, f"{place}: the traces cannot be written there: {error.strerror}")
         return _watch(watch, view, stop, options, stack)
 
 
@@ -137,8 +140,9 @@ def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Na
         end_all(watch.started)
         view.close(watch)
     if options.traces:
-        files = " ".join(str(program.trace) for program in watch.started)
-        print(printable(f"python -m winsock.trace picture {files} --html talk.html"), file=sys.stderr)
+        files = [str(program.trace) for program in watch.started]
+        quoted = subprocess.list2cmdline(files) if sys.platform == "win32" else shlex.join(files)
+        print(printable(f"python -m winsock.trace picture {quoted} --html talk.html"), file=sys.stderr)
     for program in watch.started:
         if program.problem:
             return failed(_PROG, f"{program.command}: {program.problem}")
