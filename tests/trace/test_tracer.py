@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from ctypes import POINTER, c_int, c_uint32
 from pathlib import Path
@@ -57,6 +58,7 @@ from winsock import (
     u_long,
 )
 from winsock.api import CALLS, Winsock
+from winsock.trace.memory import peek
 from winsock.trace.parameters import PARAMETERS
 from winsock.trace.rendering import quoted
 from winsock.trace.sinks import raised_text
@@ -488,6 +490,19 @@ def test_json_lines_contain_more_bytes_than_their_text(started: None, tmp_path: 
     assert short["args"]["buf"] == {"bytes": 40, "hex": data[:40].hex()}
     for record in (long, short):
         assert f"{quoted(data[: trace.PREVIEW])}..., {record['result']}, 0)" in record["text"]
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_of_a_large_buffer_only_the_shown_bytes_are_copied(step: int) -> None:
+    data = memoryview(b"ab" * 1_000_000)[::step]
+    tracemalloc.start()
+    try:
+        assert peek(data, 3) == bytes(data[:3])
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+    assert peek(data, len(data) + 1) == bytes(data)
+    assert peek(memoryview((c_uint32 * 2)(1, 2)).toreadonly(), 5) == b"\1\0\0\0\2"
 
 
 def test_a_trace_can_be_limited_to_some_calls(started: None, tmp_path: Path) -> None:
