@@ -79,9 +79,16 @@ def test_a_module_runs_as_with_python_m(folder: Path) -> None:
     assert "htons(1) = 256" in (folder / "trace.txt").read_text(encoding="ascii")
 
 
-@pytest.mark.parametrize("program", [["own.py"], ["own.pyc"], ["-m", "own"], ["folder"], ["own.zip"], ["-m", "folder"]])
+@pytest.mark.parametrize(
+    ("options", "program"),
+    [
+        *(([], program) for program in (["own.py"], ["own.pyc"], ["-m", "own"], ["folder"], ["own.zip"])),
+        ([], ["-m", "folder"]),
+        *((["-P"], program) for program in (["own.py"], ["folder"])),
+    ],
+)
 def test_a_program_finds_the_same_main_module_file_and_path_as_without_a_trace(
-    folder: Path, program: list[str]
+    folder: Path, options: list[str], program: list[str]
 ) -> None:
     """Also after it has changed the folder, and in a thread that outlives its last line."""
     own = folder / "own.py"
@@ -91,8 +98,8 @@ def test_a_program_finds_the_same_main_module_file_and_path_as_without_a_trace(
     with zipfile.ZipFile(folder / "own.zip", "w") as file:
         file.writestr("__main__.py", OWN)
     py_compile.compile(str(own), str(folder / "own.pyc"))
-    expected = python(*program, "a", cwd=folder, check=True)
-    done = python("-m", "winsock.trace", *program, "a", cwd=folder, check=True)
+    expected = python(*options, *program, "a", cwd=folder, check=True)
+    done = python(*options, "-m", "winsock.trace", *program, "a", cwd=folder, check=True)
     assert done.stdout == expected.stdout
     assert done.stdout.endswith("True\n")
 

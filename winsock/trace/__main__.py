@@ -133,19 +133,24 @@ def run(program: str, arguments: Sequence[str], module: bool) -> None:
     """
     sys.argv = [program, *arguments]
     path = os.path.abspath(program)
+    # `python -m winsock.trace` has begun the path with the current folder, unless Python has the option -P.
+    if not sys.flags.safe_path:
+        del sys.path[0]
     if module:
-        sys.path[0] = str(Path.cwd())
+        if not sys.flags.safe_path:
+            sys.path.insert(0, str(Path.cwd()))
         spec, code = _module(program)
         sys.argv[0] = str(spec.origin)
         _execute(code, spec.origin, spec.loader, spec)
     elif finder := pkgutil.get_importer(path):  # a folder or a ZIP file
-        sys.path[0] = path
+        sys.path.insert(0, path)
         found = finder.find_spec("__main__")
         if found is None or found.loader is None:
             sys.exit(f"python -m winsock.trace: no __main__.py in {printable(path)}")
         _execute(cast(InspectLoader, found.loader).get_code("__main__"), found.origin, found.loader, found)
     else:
-        sys.path[0] = str(Path(path).resolve().parent)
+        if not sys.flags.safe_path:
+            sys.path.insert(0, str(Path(path).resolve().parent))
         compiled = path.endswith(".pyc")
         loader = (SourcelessFileLoader if compiled else SourceFileLoader)("__main__", path)
         data = loader.get_data(path)
