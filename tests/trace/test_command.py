@@ -315,12 +315,14 @@ def test_a_trace_that_cannot_be_written_does_not_stop_the_program(folder: Path) 
     ]
 
 
-def test_a_trace_is_not_appended_to_the_program(folder: Path) -> None:
-    done = python("program.py", cwd=folder, environment={"WINSOCK_TRACE": "program.py"})
+@pytest.mark.parametrize(("program", "file"), [("program.py", "program.py"), (".", "__main__.py")])
+def test_a_trace_is_not_appended_to_the_program(folder: Path, program: str, file: str) -> None:
+    (folder / "__main__.py").write_text(PROGRAM, encoding="ascii")
+    done = python(program, cwd=folder, environment={"WINSOCK_TRACE": file})
     assert done.returncode == 0
     assert done.stdout.startswith("256")
-    assert done.stderr == "winsock.trace: cannot write the trace to program.py: it is the program itself\n"
-    assert (folder / "program.py").read_text(encoding="ascii") == PROGRAM
+    assert done.stderr == f"winsock.trace: cannot write the trace to {file}: it is the program itself\n"
+    assert (folder / file).read_text(encoding="ascii") == PROGRAM
 
 
 def test_the_variables_in_this_process(

@@ -113,7 +113,8 @@ def start_by_environment(environment: Mapping[str, str]) -> None:
     if wanted not in ("", "text", "json"):
         sys.stderr.write(f"winsock.trace: invalid WINSOCK_TRACE_FORMAT: {wanted!r}; use text or json\n")
     as_json = wanted == "json" or (wanted != "text" and path.endswith((".json", ".jsonl")))
-    if sys.argv and is_same_file(path, sys.argv[0]):
+    program = sys.argv[0] if sys.argv else ""
+    if any(is_same_file(path, file) for file in (program, os.path.join(program, "__main__.py"))):
         sys.stderr.write(f"winsock.trace: cannot write the trace to {path}: it is the program itself\n")
         return
     try:
