@@ -249,6 +249,28 @@ def test_a_closed_socket_is_forgotten() -> None:
     assert [record["n"] for record in history.records()] == [6]
 
 
+def test_only_the_last_cleanup_closes_the_sockets() -> None:
+    history = History(1)
+    for number in (1, 2):
+        history.add(call(number, "WSAStartup", 0), 1)
+    history.add(call(3, "socket", 4, type="SOCK_STREAM"), 1)
+    history.add(call(4, "WSACleanup", 0), 1)
+    history.add(call(5), 1)
+    assert [record["n"] for record in history.records()] == [3, 5]
+    history.add(call(6, "WSACleanup", 0), 1)
+    history.add(call(7), 1)
+    assert [record["n"] for record in history.records()] == [7]
+
+
+def test_data_that_are_no_buffer_are_ignored() -> None:
+    history = History(1)
+    history.add(call(1, "socket", 4, type="SOCK_STREAM"), 1)
+    history.add(call(2, "connect", 0, s=4), 1)
+    history.add(call(3, "send", 3, s=4, buf=5, flags=0), 1)
+    history.add(call(4), 1)
+    assert [record["n"] for record in history.records()] == [1, 2, 4]
+
+
 def test_earlier_datagrams_are_not_added_up() -> None:
     history = History(1)
     history.add(call(1, "socket", 4, type="SOCK_DGRAM"), 1)

@@ -63,6 +63,7 @@ class History:
         self._last: deque[tuple[_Record, int]] = deque()
         self._size = 0
         self._sockets: dict[int, _Socket] = {}
+        self._startups = 0
 
     def add(self, record: _Record, size: int) -> None:
         """Add the next call, whose line in the trace has `size` bytes."""
@@ -96,8 +97,11 @@ class History:
             self._socket(args.get("s")).setup[call] = record
         elif call == "closesocket":
             self._close(args.get("s"))
-        elif call == "WSACleanup":
-            self._sockets.clear()
+        elif call in ("WSAStartup", "WSACleanup"):
+            # The last WSACleanup closes all sockets.
+            self._startups = max(self._startups + (1 if call == "WSAStartup" else -1), 0)
+            if not self._startups:
+                self._sockets.clear()
         elif call in ("send", "sendto", "recv", "recvfrom"):
             self._forget_data(record, args)
 
@@ -105,7 +109,7 @@ class History:
         socket, flags = self._sockets.get(_handle(args.get("s"))), str(args.get("flags"))
         if socket is None or not socket.is_stream or "MSG_PEEK" in flags or "MSG_OOB" in flags:
             return
-        if buffer := args.get("buf"):
+        if isinstance(buffer := args.get("buf"), dict):
             moved = socket.moved.setdefault(record["call"][:4], _Moved(record))
             moved.last = record
             moved.bytes += buffer["bytes"]
