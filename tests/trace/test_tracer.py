@@ -58,10 +58,11 @@ from winsock import (
     u_long,
 )
 from winsock.api import CALLS, Winsock
+from winsock.trace.calls import Call
 from winsock.trace.memory import peek
 from winsock.trace.parameters import PARAMETERS
 from winsock.trace.rendering import quoted
-from winsock.trace.sinks import raised_text
+from winsock.trace.sinks import Output, TextSink, raised_text
 
 NOT_A_SOCKET = 0x7FFFFFF0
 
@@ -538,6 +539,19 @@ def test_the_line_of_a_blocking_call_starts_before_the_call(text: Tracing) -> No
     # The end of accept may interrupt the line of connect as well.
     assert connecting.startswith(f"connect({client}, 127.0.0.1:")
     assert f"<... accept resumed> {server}, NULL, NULL) = {accepted}" in more
+
+
+def test_a_call_of_a_signal_handler_interrupts_the_line_of_the_call_that_waits(tmp_path: Path) -> None:
+    path = tmp_path / "trace.txt"
+    sink = TextSink(Output(str(path), append=False))
+    waits, handler = (Call(name, {"s": 5}, done=True, result=4, shown={"s": 5}) for name in ("recv", "send"))
+    sink.begin(waits, 1, 0)
+    sink.begin(handler, 2, 10)
+    sink.end(handler, 2, 10, 1, {})
+    sink.end(waits, 1, 0, 20, {})
+    sink.close()
+    lines = [re.sub(r"^\S+ \[MainThread\] | <\S+>$", "", line) for line in path.read_text("ascii").splitlines()]
+    assert lines == ["recv(5 <unfinished ...>", "send(5) = 4", "<... recv resumed> 5) = 4"]
 
 
 def test_a_line_has_the_name_of_the_thread(text: Tracing) -> None:
