@@ -512,6 +512,15 @@ def test_what_cannot_be_watched_is_an_error(
     assert capsys.readouterr().err == f"python -m winsock.trace live: error: {message}\n"
 
 
+def test_a_trace_that_is_followed_is_not_replaced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trace = folder / "2-client.jsonl"
+    trace.write_bytes(b"kept")
+    assert main([str(trace), str(folder / "client.py"), "--traces", str(folder)]) == 2
+    message = f"{trace}: a new trace would replace it; use another folder"
+    assert capsys.readouterr().err == f"python -m winsock.trace live: error: {message}\n"
+    assert trace.read_bytes() == b"kept"
+
+
 def test_a_machine_without_a_temporary_folder_is_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from winsock.command_line import printable, run_command, write_output
+from winsock.command_line import is_same_file, printable, run_command, write_output
 from winsock.interrupts import stopped_by_signals
 
 from .live_files import MAX_PROGRAMS
@@ -81,8 +81,8 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         return failed(_PROG, str(error))
     if not sources:
         return failed(_PROG, "nothing to watch: name a trace, or a program such as server.py")
-    if options.traces and "%p" in os.path.abspath(options.traces):
-        return failed(_PROG, f"invalid folder: {str(options.traces)!r}: %p in the name of a trace is replaced")
+    if options.traces and (problem := _folder_problem(options.traces, sources)):
+        return failed(_PROG, problem)
     with ExitStack() as stack:
         view = chosen_view(options.lines)
         stop = threading.Event()
@@ -104,14 +104,30 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         return _watch(watch, view, stop, options, stack)
 
 
+def _folder_problem(folder: Path, sources: list[_Source]) -> str:
+    """Why the traces cannot be kept in a folder; "" if they can."""
+    if "%p" in os.path.abspath(folder):
+        return f"invalid folder: {str(folder)!r}: %p in the name of a trace is replaced"
+    new = [_trace(source, folder, number) for number, source in enumerate(sources, 1) if source.words]
+    for source in sources:
+        if not source.words and any(is_same_file(source.text, trace) for trace in new):
+            return f"{source.text}: a new trace would replace it; use another folder"
+    return ""
+
+
+def _trace(source: _Source, folder: Path, number: int) -> Path:
+    """The trace of a program to start."""
+    name = source.name or Path(source.text).stem
+    return folder / f"{number}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)[:40]}.jsonl"
+
+
 def _add(watch: Watch, source: _Source, folder: Path, number: int, keep: int) -> None:
     """Follow a trace, or start a program with a trace in this folder.
 
     Errors: OSError if an old trace cannot be replaced.
     """
     if source.words:
-        name = source.name or Path(source.text).stem
-        trace = folder / f"{number}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)[:40]}.jsonl"
+        trace = _trace(source, folder, number)
         trace.unlink(missing_ok=True)
         watch.start(StartedProgram(source.text, source.words, trace), source.name, keep)
     else:
