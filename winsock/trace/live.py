@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -85,14 +85,8 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         return failed(_PROG, problem)
     with ExitStack() as stack:
         view = chosen_view(options.lines)
-        stop = threading.Event()
         watch = Watch(view.row)
-
-        def end() -> None:
-            watch.ending = True
-            stop.set()
-
-        stack.enter_context(stopped_by_signals(end))
+        stack.enter_context(stopped_by_signals(watch.end))
         try:
             folder = options.traces or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="winsock-live-")))
             folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +95,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         except OSError as error:
             place = error.filename or "temporary folder"
             return failed(_PROG, f"{place}: the traces cannot be written there: {error.strerror}")
-        return _watch(watch, view, stop, options, stack)
+        return _watch(watch, view, options, stack)
 
 
 def _folder_problem(folder: Path, sources: list[_Source]) -> str:
@@ -134,7 +128,7 @@ def _add(watch: Watch, source: _Source, folder: Path, number: int, keep: int) ->
         watch.follow(Path(source.text), source.name, keep)
 
 
-def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Namespace, stack: ExitStack) -> int:
+def _watch(watch: Watch, view: View, options: argparse.Namespace, stack: ExitStack) -> int:
     url = ""
     if options.page or options.port is not None:
         from .live_page import PageServer
@@ -148,7 +142,7 @@ def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Na
         url = server.url
     view.open()
     try:
-        _loop(watch, view, stop, url)
+        _loop(watch, view, url)
         end_all(watch.started)
         while watch.poll():
             pass
@@ -165,15 +159,15 @@ def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Na
     return int(watch.failed)
 
 
-def _loop(watch: Watch, view: View, stop: threading.Event, url: str) -> None:
+def _loop(watch: Watch, view: View, url: str) -> None:
     """Look at the files until a signal, or until all started programs have ended and no page shows them."""
-    while not stop.is_set():
+    while not watch.ending:
         changed = watch.poll()
         view.update(watch, notes_of(watch, url))
         if watch.ended and not changed and not url:
             return
         if not watch.behind:
-            stop.wait(_POLL)
+            time.sleep(_POLL)
 
 
 def notes_of(watch: Watch, url: str) -> list[Note]:

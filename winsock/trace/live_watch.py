@@ -42,7 +42,7 @@ class Watch:
         self.rows = Rows(added)
         self.version = time.time_ns() // 10**6
         # Whether the started programs are being ended: no other one is started, the messages about that, such as
-        # tracebacks, are not shown, and a program that ends now has not failed. A signal handler sets it.
+        # tracebacks, are not shown, and a program that ends now has not failed.
         self.ending = False
         # Whether a started program has failed.
         self.failed = False
@@ -63,6 +63,10 @@ class Watch:
     def start(self, program: StartedProgram, name: str | None, keep: int) -> None:
         """Start a program when the ones before it are ready, and follow its trace."""
         self._programs[self.follow(program.trace, name, keep, name or program.command)] = program
+
+    def end(self) -> None:
+        """Begin to end the started programs; a signal handler may call it at any time, so it takes no lock."""
+        self.ending = True
 
     @property
     def started(self) -> list[StartedProgram]:
