@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import inspect
 import json
+import pickle
 import re
 import sys
 import threading
@@ -512,6 +513,12 @@ def test_a_trace_can_be_limited_to_some_calls(started: None, tmp_path: Path) -> 
     tracing.calls.htons(1)
     trace.stop()
     assert [line.partition("(")[0] for line in tracing.lines()] == ["htons"]
+
+
+def test_a_traced_call_can_be_passed_to_another_process(text: Tracing) -> None:
+    del text
+    for name in (*CALLS, "FD_SET"):
+        assert pickle.loads(pickle.dumps(getattr(winsock, name))) is getattr(winsock, name)
 
 
 def test_a_traced_backend_has_the_other_attributes_of_the_backend(text: Tracing) -> None:
