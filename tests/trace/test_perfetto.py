@@ -160,6 +160,13 @@ def test_the_command_writes_both_formats(talk: Path, tmp_path: Path, capsys: pyt
     assert json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
 
 
+def test_one_call_is_counted_in_the_singular(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story = Story("a")
+    story.call(0, "WSACleanup")
+    assert main([*story.write(tmp_path), "--perfetto", str(tmp_path / "a.json")]) == 0
+    assert capsys.readouterr().err == f"1 call and 0 arrows written to {tmp_path / 'a.json'}\n"
+
+
 @pytest.mark.parametrize(("option", "begin"), [("--pcapng", b"\n\r\r\n"), ("--perfetto", b'{"displayTimeUnit"')])
 def test_an_export_can_be_written_to_standard_output(
     talk: Path, capfdbinary: pytest.CaptureFixture[bytes], option: str, begin: bytes

@@ -74,10 +74,11 @@ def _export(options: argparse.Namespace) -> int:
         if options.pcapng:
             packets = capture(whole)
             _write(options.pcapng, packets.data)
-            _report(f"{packets.packets} packets written to {options.pcapng}{_left_out(packets.left_out)}")
+            _report(f"{_count(packets.packets, 'packet')} written to {options.pcapng}{_left_out(packets.left_out)}")
         if options.perfetto:
             _write(options.perfetto, perfetto(whole).encode())
-            _report(f"{len(whole.events)} calls and {len(whole.arrows)} arrows written to {options.perfetto}")
+            counts = f"{_count(len(whole.events), 'call')} and {_count(len(whole.arrows), 'arrow')}"
+            _report(f"{counts} written to {options.perfetto}")
     except TraceError as error:
         return failed(_PROG, str(error))
     except OSError as error:
@@ -119,6 +120,8 @@ def _report(text: str) -> None:
 
 
 def _left_out(calls: Counter[str]) -> str:
-    return "".join(
-        f"; {number} call{'' if number == 1 else 's'} left out: {reason}" for reason, number in sorted(calls.items())
-    )
+    return "".join(f"; {_count(number, 'call')} left out: {reason}" for reason, number in sorted(calls.items()))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
