@@ -5,9 +5,10 @@
     python -m winsock.trace picture A.jsonl B.jsonl --html TALK.html --mermaid TALK.md
     python -m winsock.trace --help                     lists the other commands that read traces
 
-The environment variable WINSOCK_TRACE starts a trace in any program: "-" is standard error, anything else is a file, to
-which the trace is appended. A file name that ends in .json or .jsonl selects JSON lines; WINSOCK_TRACE_FORMAT=text or
-json overrides that. `%p` in the file name is replaced by the process id, so that each child process has its own file.
+The environment variable WINSOCK_TRACE starts a trace in any program, but not in `python -m winsock.trace` itself: "-"
+is standard error, anything else is a file, to which the trace is appended. A file name that ends in .json or .jsonl
+selects JSON lines; WINSOCK_TRACE_FORMAT=text or json overrides that. `%p` in the file name is replaced by the process
+id, so that each child process has its own file, except one that was created by fork.
 
 FD_SET appears in a trace of select only when the set is full and does not take the socket.
 
