@@ -5,6 +5,7 @@ A command that writes a file at its end checks before its work that it can.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -36,7 +37,7 @@ def check_no_folders(outputs: Mapping[str, Path | None]) -> None:
     Errors: ProgramError with the option.
     """
     for name, path in outputs.items():
-        if path and (not path.name or path.is_dir()):
+        if path and (not path.name or os.path.isdir(path)):
             raise ProgramError(f"{name} {path} is a folder: give the name of a file")
 
 
@@ -46,7 +47,7 @@ def check_folders(outputs: Mapping[str, Path | None]) -> None:
     A device or a pipe is not checked. Errors: OutputError with the option.
     """
     for name, path in outputs.items():
-        if not path or (path.exists() and not path.is_file()):
+        if not path or (os.path.exists(path) and not os.path.isfile(path)):
             continue
         try:
             with TemporaryFile(dir=path.absolute().parent):

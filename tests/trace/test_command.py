@@ -79,9 +79,16 @@ def test_a_module_runs_as_with_python_m(folder: Path) -> None:
     assert "htons(1) = 256" in (folder / "trace.txt").read_text(encoding="ascii")
 
 
-@pytest.mark.parametrize("program", [["own.py"], ["own.pyc"], ["-m", "own"], ["folder"], ["own.zip"], ["-m", "folder"]])
+@pytest.mark.parametrize(
+    ("options", "program"),
+    [
+        *(([], program) for program in (["own.py"], ["own.pyc"], ["-m", "own"], ["folder"], ["own.zip"])),
+        ([], ["-m", "folder"]),
+        *((["-P"], program) for program in (["own.py"], ["folder"])),
+    ],
+)
 def test_a_program_finds_the_same_main_module_file_and_path_as_without_a_trace(
-    folder: Path, program: list[str]
+    folder: Path, options: list[str], program: list[str]
 ) -> None:
     """Also after it has changed the folder, and in a thread that outlives its last line."""
     own = folder / "own.py"
@@ -91,8 +98,8 @@ def test_a_program_finds_the_same_main_module_file_and_path_as_without_a_trace(
     with zipfile.ZipFile(folder / "own.zip", "w") as file:
         file.writestr("__main__.py", OWN)
     py_compile.compile(str(own), str(folder / "own.pyc"))
-    expected = python(*program, "a", cwd=folder, check=True)
-    done = python("-m", "winsock.trace", *program, "a", cwd=folder, check=True)
+    expected = python(*options, *program, "a", cwd=folder, check=True)
+    done = python(*options, "-m", "winsock.trace", *program, "a", cwd=folder, check=True)
     assert done.stdout == expected.stdout
     assert done.stdout.endswith("True\n")
 
@@ -124,6 +131,7 @@ def test_a_new_trace_replaces_the_file(folder: Path) -> None:
         ([], "error: the following arguments are required: PROGRAM"),
         (["-m"], "error: the following arguments are required: PROGRAM"),
         (["nothing.py"], "no such file: 'nothing.py'"),
+        (["a" * 300], f"no such file: '{'a' * 300}'"),
         (["."], "a folder without __main__.py: '.'"),
         (["-m", "no_such_module"], "No module named no_such_module"),
         *((["-m", name], f"No module named {name}") for name in (".", "..", "...x", "program.", "a..b", "a/b", "")),
@@ -262,6 +270,17 @@ def test_a_trace_is_appended_to_the_file_and_the_extension_selects_json(folder: 
     assert json.loads(lines[0])["argv"][1:] == ["program.py"]
 
 
+def test_the_variable_is_not_for_the_commands_that_read_its_trace(folder: Path) -> None:
+    variable = {"WINSOCK_TRACE": "a.jsonl"}
+    python("program.py", cwd=folder, environment=variable, check=True)
+    content = (folder / "a.jsonl").read_bytes()
+    done = python("-m", "winsock.trace", "summary", "a.jsonl", cwd=folder, environment=variable, check=True)
+    assert "all programs" not in done.stdout
+    python("-m", "winsock.trace", "-o", "b.jsonl", "program.py", cwd=folder, environment=variable, check=True)
+    assert (folder / "a.jsonl").read_bytes() == content
+    assert len((folder / "b.jsonl").read_bytes().splitlines()) == 3
+
+
 @pytest.mark.parametrize("name", ["trace.txt", "trace.jsonl"])
 def test_a_trace_is_not_appended_to_the_unfinished_line_of_a_program_that_was_killed(folder: Path, name: str) -> None:
     (folder / name).write_text("... recv(256, ", encoding="ascii")
@@ -296,12 +315,14 @@ def test_a_trace_that_cannot_be_written_does_not_stop_the_program(folder: Path) 
     ]
 
 
-def test_a_trace_is_not_appended_to_the_program(folder: Path) -> None:
-    done = python("program.py", cwd=folder, environment={"WINSOCK_TRACE": "program.py"})
+@pytest.mark.parametrize(("program", "file"), [("program.py", "program.py"), (".", "__main__.py")])
+def test_a_trace_is_not_appended_to_the_program(folder: Path, program: str, file: str) -> None:
+    (folder / "__main__.py").write_text(PROGRAM, encoding="ascii")
+    done = python(program, cwd=folder, environment={"WINSOCK_TRACE": file})
     assert done.returncode == 0
     assert done.stdout.startswith("256")
-    assert done.stderr == "winsock.trace: cannot write the trace to program.py: it is the program itself\n"
-    assert (folder / "program.py").read_text(encoding="ascii") == PROGRAM
+    assert done.stderr == f"winsock.trace: cannot write the trace to {file}: it is the program itself\n"
+    assert (folder / file).read_text(encoding="ascii") == PROGRAM
 
 
 def test_the_variables_in_this_process(

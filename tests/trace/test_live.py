@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -210,6 +211,32 @@ def test_ctrl_c_is_no_error_of_a_program(folder: Path) -> None:
     assert not any(" ! " in line for line in running.lines)
 
 
+# Ctrl-C, while the display is drawn: the first program has ended before the command looks again.
+CTRL_C = """
+import os, signal, sys, time
+from winsock.trace import live
+from winsock.trace.live_terminal import LineView
+class View(LineView):
+    def update(self, watch, notes):
+        super().update(watch, notes)
+        if watch.started[0].pid:
+            os.kill(watch.started[0].pid, signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            watch.started[0].wait(time.monotonic() + 60)
+live.chosen_view = lambda lines: View()
+sys.exit(live.main(sys.argv[1:]))
+"""
+
+
+@NEEDS_CTRL_C
+def test_a_program_that_ctrl_c_has_ended_first_has_not_failed_and_no_other_is_started(folder: Path) -> None:
+    (folder / "next.py").write_text("open('started', 'x')", encoding="ascii")
+    done = python("-c", CTRL_C, "--run", "sleep 100", "next.py", cwd=folder)
+    assert re.fullmatch(r"\S+ sleep          ended by SIGINT\n", done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (folder / "started").exists()
+
+
 @NEEDS_CTRL_C
 def test_the_lines_say_that_a_trace_does_not_exist_yet(folder: Path) -> None:
     with live(folder, "client.jsonl", "server.py") as running:
@@ -278,14 +305,14 @@ def test_the_calls_of_a_program_are_shown_before_its_end(tmp_path: Path, monkeyp
 
 def test_traces_can_be_kept_for_a_picture(folder: Path) -> None:
     done = python(
-        *("-m", "winsock.trace", "live", "server.py", "--run", "B=client.py end", "--traces", "t"),
+        *("-m", "winsock.trace", "live", "server.py", "--run", "B=client.py end", "--traces", "my traces"),
         cwd=folder,
         check=True,
     )
-    assert sorted(path.name for path in (folder / "t").iterdir()) == ["1-server.jsonl", "2-B.jsonl"]
+    assert sorted(path.name for path in (folder / "my traces").iterdir()) == ["1-server.jsonl", "2-B.jsonl"]
     command = done.stderr.strip().splitlines()[-1]
     assert command.startswith("python -m winsock.trace picture ")
-    picture = python(*command.split()[1:], cwd=folder, check=True)
+    picture = python(*command_words(command)[1:], cwd=folder, check=True)
     assert picture.stderr.startswith("2 programs, ")
 
 
@@ -493,6 +520,7 @@ def test_a_port_that_is_in_use_is_an_error(folder: Path) -> None:
     [
         ([], "nothing to watch: name a trace, or a program such as server.py"),
         (["no.py"], "no such file: 'no.py'"),
+        (["a" * 300 + ".py"], f"no such file: '{'a' * 300}.py'"),
         (["x.jsonl", "8080"], "no such file: '8080'; a port is given with --port 8080"),
         (["x.jsonl", "."], "a folder: '.'; name a trace, or a program such as server.py"),
         (["x.jsonl", "--traces", "a%p"], "invalid folder: 'a%p': %p in the name of a trace is replaced"),
@@ -505,6 +533,24 @@ def test_what_cannot_be_watched_is_an_error(
 ) -> None:
     assert main(arguments) == 2
     assert capsys.readouterr().err == f"python -m winsock.trace live: error: {message}\n"
+
+
+def test_a_trace_that_is_followed_is_not_replaced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trace = folder / "2-client.jsonl"
+    trace.write_bytes(b"kept")
+    assert main([str(trace), str(folder / "client.py"), "--traces", str(folder)]) == 2
+    message = f"{trace}: a new trace would replace it; use another folder"
+    assert capsys.readouterr().err == f"python -m winsock.trace live: error: {message}\n"
+    assert trace.read_bytes() == b"kept"
+
+
+def test_a_machine_without_a_temporary_folder_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "no folder")])
+    assert main(["x.jsonl"]) == 2
+    assert "live: error: temporary folder: the traces cannot be written there: No usable" in capsys.readouterr().err
 
 
 @pytest.mark.posix_only(reason="opens a device as a file")

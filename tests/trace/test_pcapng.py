@@ -577,7 +577,7 @@ def test_a_datagram_that_is_larger_than_udp_allows_is_left_out(
         story.call(0, "sendto", size, s=5, buf={"bytes": size, "hex": ""}, len=size, flags=0, to=target)
     file = exported(tmp_path, story)
     assert fields(file, "udp.length") == [(str(largest + 8),)]
-    assert "1 packets written" in (text := capsys.readouterr().err)
+    assert "1 packet written" in (text := capsys.readouterr().err)
     assert text.endswith("; 2 calls left out: a datagram cannot have that size\n")
 
 

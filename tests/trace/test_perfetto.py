@@ -108,6 +108,20 @@ def test_calls_without_a_duration_at_one_time_follow_each_other() -> None:
     assert len({event["tid"] for event in events}) == 2
 
 
+@pytest.mark.parametrize("begin", [100, 1])
+def test_a_call_without_a_duration_is_shown_until_its_cause_has_begun(begin: int) -> None:
+    story = Story("a", "b")
+    story.call(0, "connect", s=5, local=A, peer=B)
+    story.accept(1, 7, B, A)
+    for _ in range(3):
+        story.call(0, "htons", t=100, d=0)
+    story.move(0, "send", 5, b"x", t=100, d=0)
+    story.move(1, "recv", 7, b"x", t=begin, d=100 - begin)
+    story.call(1, "closesocket", s=7, t=100, d=0)
+    events = checked(story.draw())
+    assert [event["name"] for event in of(events, "f")] == ["connection", "data"]
+
+
 def test_a_call_that_has_not_returned_begins_and_does_not_end() -> None:
     story = Story("a")
     story.call(0, "accept", 7, s=1)
@@ -146,6 +160,13 @@ def test_the_command_writes_both_formats(talk: Path, tmp_path: Path, capsys: pyt
     assert json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
 
 
+def test_one_call_is_counted_in_the_singular(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story = Story("a")
+    story.call(0, "WSACleanup")
+    assert main([*story.write(tmp_path), "--perfetto", str(tmp_path / "a.json")]) == 0
+    assert capsys.readouterr().err == f"1 call and 0 arrows written to {tmp_path / 'a.json'}\n"
+
+
 @pytest.mark.parametrize(("option", "begin"), [("--pcapng", b"\n\r\r\n"), ("--perfetto", b'{"displayTimeUnit"')])
 def test_an_export_can_be_written_to_standard_output(
     talk: Path, capfdbinary: pytest.CaptureFixture[bytes], option: str, begin: bytes
@@ -170,6 +191,18 @@ def test_an_export_does_not_replace_a_trace(talk: Path, capsys: pytest.CaptureFi
     message = f"{trace}: the export would replace the trace; write it to another file"
     assert capsys.readouterr().err == f"python -m winsock.trace export: error: {message}\n"
     assert trace.read_bytes() == content
+
+
+@pytest.mark.parametrize("option", ["--pcapng", "--perfetto"])
+def test_an_export_does_not_replace_a_source_file_of_a_traced_program(
+    talk: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    source = talk / "client.py"
+    content = source.read_bytes()
+    assert main([str(talk), option, str(source)]) == 2
+    message = f"{source}: the export would replace the program; write it to another file"
+    assert capsys.readouterr().err == f"python -m winsock.trace export: error: {message}\n"
+    assert source.read_bytes() == content
 
 
 def test_what_cannot_be_exported_is_one_line(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -140,6 +140,39 @@ def test_a_picture_does_not_replace_a_trace(
     assert trace.read_bytes() == content
 
 
+@pytest.mark.parametrize("option", ["--html", "--mermaid"])
+@pytest.mark.parametrize("name", ["server", "client"])
+def test_a_picture_does_not_replace_a_source_file_of_a_traced_program(
+    talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, name: str
+) -> None:
+    source, trace = talk / f"{name}.py", str(talk / f"{name}.jsonl")
+    content = source.read_bytes()
+    assert main([trace, option, str(source)]) == 2
+    message = f"{source}: the picture would replace the program; write it to another file"
+    assert capsys.readouterr().err.splitlines() == [f"python -m winsock.trace picture: error: {message}"]
+    assert source.read_bytes() == content
+    other = tmp_path / "picture"
+    other.write_bytes(b"an older picture")
+    assert main([trace, option, str(other)]) == 0
+
+
+def test_the_source_of_a_call_that_has_not_returned_and_the_file_that_was_started_are_not_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = Story("a")
+    story.lanes[0].argv = ["programs/main.py", "8081"]
+    (tmp_path / "programs").mkdir()
+    story.wait(0, "recv", s=5)
+    (begun,) = story.lanes[0].waiting.values()
+    begun["source"] = {"file": "programs/a.py", "line": 1, "function": "<module>", "code": "recv()"}
+    for name in ("a.py", "main.py"):
+        source = tmp_path / "programs" / name
+        source.write_bytes(b"recv()")
+        assert main([*story.write(tmp_path), "--html", str(source)]) == 2
+        assert "the picture would replace the program" in capsys.readouterr().err
+        assert source.read_bytes() == b"recv()"
+
+
 @pytest.mark.posix_only(reason="only Linux has /dev/full")
 @pytest.mark.parametrize("option", ["--html", "--mermaid"])
 def test_a_full_disk_is_one_line(talk: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:

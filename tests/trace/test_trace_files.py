@@ -139,6 +139,7 @@ def test_a_folder_without_traces_and_a_missing_file_are_one_line(
         (tmp_path, "the folder has no file that ends in .jsonl"),
         (tmp_path / "missing\x1b[31m.jsonl", "cannot be read: "),
         (tmp_path / "nul\0", "cannot be read: "),
+        (tmp_path / ("long" * 100), "cannot be read: "),
     ):
         assert main([str(path)]) == 2
         (reported,) = capsys.readouterr().err.splitlines()

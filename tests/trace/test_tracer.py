@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import inspect
 import json
+import pickle
 import re
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from ctypes import POINTER, c_int, c_uint32
 from pathlib import Path
@@ -57,9 +59,11 @@ from winsock import (
     u_long,
 )
 from winsock.api import CALLS, Winsock
+from winsock.trace.calls import Call
+from winsock.trace.memory import peek
 from winsock.trace.parameters import PARAMETERS
 from winsock.trace.rendering import quoted
-from winsock.trace.sinks import raised_text
+from winsock.trace.sinks import Output, TextSink, raised_text
 
 NOT_A_SOCKET = 0x7FFFFFF0
 
@@ -490,12 +494,31 @@ def test_json_lines_contain_more_bytes_than_their_text(started: None, tmp_path: 
         assert f"{quoted(data[: trace.PREVIEW])}..., {record['result']}, 0)" in record["text"]
 
 
+@pytest.mark.parametrize("step", [1, 2])
+def test_of_a_large_buffer_only_the_shown_bytes_are_copied(step: int) -> None:
+    data = memoryview(b"ab" * 1_000_000)[::step]
+    tracemalloc.start()
+    try:
+        assert peek(data, 3) == bytes(data[:3])
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+    assert peek(data, len(data) + 1) == bytes(data)
+    assert peek(memoryview((c_uint32 * 2)(1, 2)).toreadonly(), 5) == b"\1\0\0\0\2"
+
+
 def test_a_trace_can_be_limited_to_some_calls(started: None, tmp_path: Path) -> None:
     tracing = Tracing(tmp_path / "trace.txt", json=False, only=["htons"])
     tracing.calls.htonl(1)
     tracing.calls.htons(1)
     trace.stop()
     assert [line.partition("(")[0] for line in tracing.lines()] == ["htons"]
+
+
+def test_a_traced_call_can_be_passed_to_another_process(text: Tracing) -> None:
+    del text
+    for name in (*CALLS, "FD_SET"):
+        assert pickle.loads(pickle.dumps(getattr(winsock, name))) is getattr(winsock, name)
 
 
 def test_a_traced_backend_has_the_other_attributes_of_the_backend(text: Tracing) -> None:
@@ -523,6 +546,19 @@ def test_the_line_of_a_blocking_call_starts_before_the_call(text: Tracing) -> No
     # The end of accept may interrupt the line of connect as well.
     assert connecting.startswith(f"connect({client}, 127.0.0.1:")
     assert f"<... accept resumed> {server}, NULL, NULL) = {accepted}" in more
+
+
+def test_a_call_of_a_signal_handler_interrupts_the_line_of_the_call_that_waits(tmp_path: Path) -> None:
+    path = tmp_path / "trace.txt"
+    sink = TextSink(Output(str(path), append=False))
+    waits, handler = (Call(name, {"s": 5}, done=True, result=4, shown={"s": 5}) for name in ("recv", "send"))
+    sink.begin(waits, 1, 0)
+    sink.begin(handler, 2, 10)
+    sink.end(handler, 2, 10, 1, {})
+    sink.end(waits, 1, 0, 20, {})
+    sink.close()
+    lines = [re.sub(r"^\S+ \[MainThread\] | <\S+>$", "", line) for line in path.read_text("ascii").splitlines()]
+    assert lines == ["recv(5 <unfinished ...>", "send(5) = 4", "<... recv resumed> 5) = 4"]
 
 
 def test_a_line_has_the_name_of_the_thread(text: Tracing) -> None:

@@ -5,9 +5,10 @@
     python -m winsock.trace picture A.jsonl B.jsonl --html TALK.html --mermaid TALK.md
     python -m winsock.trace --help                     lists the other commands that read traces
 
-The environment variable WINSOCK_TRACE starts a trace in any program: "-" is standard error, anything else is a file, to
-which the trace is appended. A file name that ends in .json or .jsonl selects JSON lines; WINSOCK_TRACE_FORMAT=text or
-json overrides that. `%p` in the file name is replaced by the process id, so that each child process has its own file.
+The environment variable WINSOCK_TRACE starts a trace in any program, but not in `python -m winsock.trace` itself: "-"
+is standard error, anything else is a file, to which the trace is appended. A file name that ends in .json or .jsonl
+selects JSON lines; WINSOCK_TRACE_FORMAT=text or json overrides that. `%p` in the file name is replaced by the process
+id, so that each child process has its own file, except one that was created by fork.
 
 FD_SET appears in a trace of select only when the set is full and does not take the socket.
 
@@ -83,6 +84,11 @@ def _command_line() -> list[str]:
     return sys.argv if "-c" in command and sys.argv and sys.argv[0] not in ("", "-c") else command
 
 
+def _is_trace_command() -> bool:
+    """Whether Python was started with -m winsock.trace; while it looks for that module, sys.argv begins with "-m"."""
+    return sys.argv[:1] == ["-m"] and sys.orig_argv[-len(sys.argv)].removeprefix("-m") == "winsock.trace"
+
+
 def stop() -> None:
     """Restores the calls of winsock and closes the trace.
 
@@ -98,13 +104,20 @@ def stop() -> None:
 
 
 def start_by_environment(environment: Mapping[str, str]) -> None:
-    """Starts the trace that WINSOCK_TRACE requests; if that fails, reports it on standard error and returns."""
+    """Starts the trace that WINSOCK_TRACE requests; if that fails, reports it on standard error and returns.
+
+    `python -m winsock.trace` gets none: a command that reads the trace would append to it, and a program that it runs
+    has the trace of its options.
+    """
+    if _is_trace_command():
+        return
     path = environment["WINSOCK_TRACE"]
     wanted = environment.get("WINSOCK_TRACE_FORMAT", "")
     if wanted not in ("", "text", "json"):
         sys.stderr.write(f"winsock.trace: invalid WINSOCK_TRACE_FORMAT: {wanted!r}; use text or json\n")
     as_json = wanted == "json" or (wanted != "text" and path.endswith((".json", ".jsonl")))
-    if sys.argv and is_same_file(path, sys.argv[0]):
+    program = sys.argv[0] if sys.argv else ""
+    if any(is_same_file(path, file) for file in (program, os.path.join(program, "__main__.py"))):
         sys.stderr.write(f"winsock.trace: cannot write the trace to {path}: it is the program itself\n")
         return
     try:

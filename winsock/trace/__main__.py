@@ -63,9 +63,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     path = Path(options.program)
-    if not options.module and not path.exists():
+    if not options.module and not os.path.exists(path):
         parser.error(f"no such file: {options.program!r}")
-    if not options.module and path.is_dir() and not (path / "__main__.py").exists():
+    if not options.module and os.path.isdir(path) and not (path / "__main__.py").exists():
         parser.error(f"a folder without __main__.py: {options.program!r}")
     if any(is_same_file(options.output, file) for file in _program_files(options.program, options.module)):
         parser.error(f"the trace would replace the program: {printable(options.output)}; write it to another file")
@@ -133,19 +133,24 @@ def run(program: str, arguments: Sequence[str], module: bool) -> None:
     """
     sys.argv = [program, *arguments]
     path = os.path.abspath(program)
+    # `python -m winsock.trace` has begun the path with the current folder, unless Python has the option -P.
+    if not sys.flags.safe_path:
+        del sys.path[0]
     if module:
-        sys.path[0] = str(Path.cwd())
+        if not sys.flags.safe_path:
+            sys.path.insert(0, str(Path.cwd()))
         spec, code = _module(program)
         sys.argv[0] = str(spec.origin)
         _execute(code, spec.origin, spec.loader, spec)
     elif finder := pkgutil.get_importer(path):  # a folder or a ZIP file
-        sys.path[0] = path
+        sys.path.insert(0, path)
         found = finder.find_spec("__main__")
         if found is None or found.loader is None:
             sys.exit(f"python -m winsock.trace: no __main__.py in {printable(path)}")
         _execute(cast(InspectLoader, found.loader).get_code("__main__"), found.origin, found.loader, found)
     else:
-        sys.path[0] = str(Path(path).resolve().parent)
+        if not sys.flags.safe_path:
+            sys.path.insert(0, str(Path(path).resolve().parent))
         compiled = path.endswith(".pyc")
         loader = (SourcelessFileLoader if compiled else SourceFileLoader)("__main__", path)
         data = loader.get_data(path)

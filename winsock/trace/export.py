@@ -13,7 +13,7 @@ from winsock.command_line import is_same_file, printable, run_command
 from .packets import capture
 from .perfetto import perfetto
 from .timeline import timeline
-from .trace_arguments import TRACE, TRACE_HELP, failed, read_traces, replaces_trace, write_file
+from .trace_arguments import TRACE, TRACE_HELP, failed, read_traces, replaces_source, replaces_trace, write_file
 from .trace_files import TraceError
 
 _PROG = "python -m winsock.trace export"
@@ -66,14 +66,19 @@ def _export(options: argparse.Namespace) -> int:
     if conflict := _conflict(options):
         return failed(_PROG, conflict)
     try:
-        whole = timeline(read_traces(options.traces), fold=False, unfinished=True)
+        lanes = read_traces(options.traces)
+        for file in (options.pcapng, options.perfetto):
+            if file and file != "-" and replaces_source(file, lanes):
+                return failed(_PROG, f"{file}: the export would replace the program; write it to another file")
+        whole = timeline(lanes, fold=False, unfinished=True)
         if options.pcapng:
             packets = capture(whole)
             _write(options.pcapng, packets.data)
-            _report(f"{packets.packets} packets written to {options.pcapng}{_left_out(packets.left_out)}")
+            _report(f"{_count(packets.packets, 'packet')} written to {options.pcapng}{_left_out(packets.left_out)}")
         if options.perfetto:
             _write(options.perfetto, perfetto(whole).encode())
-            _report(f"{len(whole.events)} calls and {len(whole.arrows)} arrows written to {options.perfetto}")
+            counts = f"{_count(len(whole.events), 'call')} and {_count(len(whole.arrows), 'arrow')}"
+            _report(f"{counts} written to {options.perfetto}")
     except TraceError as error:
         return failed(_PROG, str(error))
     except OSError as error:
@@ -115,6 +120,8 @@ def _report(text: str) -> None:
 
 
 def _left_out(calls: Counter[str]) -> str:
-    return "".join(
-        f"; {number} call{'' if number == 1 else 's'} left out: {reason}" for reason, number in sorted(calls.items())
-    )
+    return "".join(f"; {_count(number, 'call')} left out: {reason}" for reason, number in sorted(calls.items()))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

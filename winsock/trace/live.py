@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
+import subprocess
 import sys
 import tempfile
-import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from winsock.command_line import printable, run_command, write_output
+from winsock.command_line import is_same_file, printable, run_command, write_output
 from winsock.interrupts import stopped_by_signals
 
 from .live_files import MAX_PROGRAMS
@@ -79,21 +81,38 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         return failed(_PROG, str(error))
     if not sources:
         return failed(_PROG, "nothing to watch: name a trace, or a program such as server.py")
-    if options.traces and "%p" in os.path.abspath(options.traces):
-        return failed(_PROG, f"invalid folder: {str(options.traces)!r}: %p in the name of a trace is replaced")
+    if options.traces and (problem := _folder_problem(options.traces, sources)):
+        return failed(_PROG, problem)
     with ExitStack() as stack:
         view = chosen_view(options.lines)
-        stop = threading.Event()
-        stack.enter_context(stopped_by_signals(stop.set))
         watch = Watch(view.row)
+        stack.enter_context(stopped_by_signals(watch.end))
         try:
             folder = options.traces or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="winsock-live-")))
             folder.mkdir(parents=True, exist_ok=True)
             for number, source in enumerate(sources, 1):
                 _add(watch, source, folder, number, options.keep)
         except OSError as error:
-            return failed(_PROG, f"{error.filename}: the traces cannot be written there: {error.strerror}")
-        return _watch(watch, view, stop, options, stack)
+            place = error.filename or "temporary folder"
+            return failed(_PROG, f"{place}: the traces cannot be written there: {error.strerror}")
+        return _watch(watch, view, options, stack)
+
+
+def _folder_problem(folder: Path, sources: list[_Source]) -> str:
+    """Why the traces cannot be kept in a folder; "" if they can."""
+    if "%p" in os.path.abspath(folder):
+        return f"invalid folder: {str(folder)!r}: %p in the name of a trace is replaced"
+    new = [_trace(source, folder, number) for number, source in enumerate(sources, 1) if source.words]
+    for source in sources:
+        if not source.words and any(is_same_file(source.text, trace) for trace in new):
+            return f"{source.text}: a new trace would replace it; use another folder"
+    return ""
+
+
+def _trace(source: _Source, folder: Path, number: int) -> Path:
+    """The trace of a program to start."""
+    name = source.name or Path(source.text).stem
+    return folder / f"{number}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)[:40]}.jsonl"
 
 
 def _add(watch: Watch, source: _Source, folder: Path, number: int, keep: int) -> None:
@@ -102,15 +121,14 @@ def _add(watch: Watch, source: _Source, folder: Path, number: int, keep: int) ->
     Errors: OSError if an old trace cannot be replaced.
     """
     if source.words:
-        name = source.name or Path(source.text).stem
-        trace = folder / f"{number}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)[:40]}.jsonl"
+        trace = _trace(source, folder, number)
         trace.unlink(missing_ok=True)
         watch.start(StartedProgram(source.text, source.words, trace), source.name, keep)
     else:
         watch.follow(Path(source.text), source.name, keep)
 
 
-def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Namespace, stack: ExitStack) -> int:
+def _watch(watch: Watch, view: View, options: argparse.Namespace, stack: ExitStack) -> int:
     url = ""
     if options.page or options.port is not None:
         from .live_page import PageServer
@@ -124,9 +142,7 @@ def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Na
         url = server.url
     view.open()
     try:
-        _loop(watch, view, stop, url)
-        watch.ending = stop.is_set()
-        codes = [program.exit_code() or 0 for program in watch.started]
+        _loop(watch, view, url)
         end_all(watch.started)
         while watch.poll():
             pass
@@ -134,23 +150,24 @@ def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Na
         end_all(watch.started)
         view.close(watch)
     if options.traces:
-        files = " ".join(str(program.trace) for program in watch.started)
-        print(printable(f"python -m winsock.trace picture {files} --html talk.html"), file=sys.stderr)
+        files = [str(program.trace) for program in watch.started]
+        quoted = subprocess.list2cmdline(files) if sys.platform == "win32" else shlex.join(files)
+        print(printable(f"python -m winsock.trace picture {quoted} --html talk.html"), file=sys.stderr)
     for program in watch.started:
         if program.problem:
             return failed(_PROG, f"{program.command}: {program.problem}")
-    return int(any(codes))
+    return int(watch.failed)
 
 
-def _loop(watch: Watch, view: View, stop: threading.Event, url: str) -> None:
+def _loop(watch: Watch, view: View, url: str) -> None:
     """Look at the files until a signal, or until all started programs have ended and no page shows them."""
-    while not stop.is_set():
+    while not watch.ending:
         changed = watch.poll()
         view.update(watch, notes_of(watch, url))
         if watch.ended and not changed and not url:
             return
         if not watch.behind:
-            stop.wait(_POLL)
+            time.sleep(_POLL)
 
 
 def notes_of(watch: Watch, url: str) -> list[Note]:
@@ -213,13 +230,13 @@ def _source(text: str) -> _Source:
     """
     path, name = file_and_name(text)
     if path.suffix.lower() not in (".py", ".pyw"):
-        if text.isdecimal() and not path.exists():
+        if text.isdecimal() and not os.path.exists(path):
             raise ValueError(f"no such file: {text!r}; a port is given with --port {text}")
-        if path.exists() and not path.is_file():
-            kind = "a folder" if path.is_dir() else "a device or pipe"
+        if os.path.exists(path) and not os.path.isfile(path):
+            kind = "a folder" if os.path.isdir(path) else "a device or pipe"
             raise ValueError(f"{kind}: {str(path)!r}; name a trace, or a program such as server.py")
         return _Source(name, str(path), [])
-    if not path.exists():
+    if not os.path.exists(path):
         raise ValueError(f"no such file: {str(path)!r}")
     return _Source(name, str(path), [sys.executable, str(path)])
 

@@ -41,8 +41,11 @@ class Watch:
         self.files: list[FollowedFile] = []
         self.rows = Rows(added)
         self.version = time.time_ns() // 10**6
-        # Whether the started programs are being ended; the messages about that, such as tracebacks, are not shown.
+        # Whether the started programs are being ended: no other one is started, the messages about that, such as
+        # tracebacks, are not shown, and a program that ends now has not failed.
         self.ending = False
+        # Whether a started program has failed.
+        self.failed = False
         self._programs: dict[FollowedFile, StartedProgram] = {}
         self._ready: set[FollowedFile] = set()
         self._states: dict[FollowedFile, str] = {}
@@ -60,6 +63,10 @@ class Watch:
     def start(self, program: StartedProgram, name: str | None, keep: int) -> None:
         """Start a program when the ones before it are ready, and follow its trace."""
         self._programs[self.follow(program.trace, name, keep, name or program.command)] = program
+
+    def end(self) -> None:
+        """Begin to end the started programs; a signal handler may call it at any time, so it takes no lock."""
+        self.ending = True
 
     @property
     def started(self) -> list[StartedProgram]:
@@ -120,6 +127,8 @@ class Watch:
 
     def _start_next(self) -> None:
         """Start the next program if the one before is ready."""
+        if self.ending:
+            return
         before: tuple[FollowedFile, StartedProgram] | None = None
         for file, program in self._programs.items():
             if not program.started:
@@ -149,9 +158,10 @@ class Watch:
         if is_over and file not in self._over:
             self._over.add(file)
             changed = True
+            failed = bool(started.exit_code()) and not self.ending
+            self.failed = self.failed or failed
             if not started.problem:
-                kind = "error" if started.exit_code() and not self.ending else "note"
-                self.rows.note(time.time_ns(), writer, started.end(), name, kind)
+                self.rows.note(time.time_ns(), writer, started.end(), name, "error" if failed else "note")
         return changed or bool(lines)
 
     def _writer(self, file: FollowedFile, started: StartedProgram) -> Program | None:

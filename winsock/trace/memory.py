@@ -73,7 +73,9 @@ def peek(buffer: Any, count: int) -> bytes | None:
             return None
         view = memoryview(buffer)
         if view.readonly or not view.c_contiguous:
-            return view.tobytes()[:count]
+            # Without the rest: a program may send a part of a large buffer again and again.
+            first = view[: -(-count // (view.itemsize or 1))] if view.ndim == 1 else view
+            return first.tobytes()[:count]
         array = (ctypes.c_char * view.nbytes).from_buffer(buffer)
         return ctypes.string_at(array, min(count, view.nbytes))
     except (TypeError, ValueError):

@@ -7,7 +7,8 @@ How it works:
 - The events of one thread must be nested or follow each other. Two threads of a program may have the same name, so a
   call that begins before the previous call of its thread has ended is put on another track (`_Tracks`).
 - A flow belongs to the call that contains its time. Calls of the simulation may take no time and follow each other at
-  the same time: each is shown a nanosecond long, and the next one after it.
+  the same time: each is shown a nanosecond long, and the next one after it. A call that received something is shown
+  until after the beginning of the call that has sent it.
 - Times are microseconds since the first call; the time of day of the first call is in "otherData".
 """
 
@@ -17,7 +18,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
 from winsock.version import __version__
 
@@ -33,10 +34,10 @@ def perfetto(timeline: Timeline) -> str:
     """The text of the JSON file."""
     zero = min((event.start for event in timeline.events), default=0)
     tracks = _Tracks()
-    # In the order of their beginning; of calls that begin at one time, those without a duration come first.
-    bars = {
-        id(event): tracks.put(event) for event in sorted(timeline.events, key=lambda event: (event.start, event.end))
-    }
+    # In the order of their beginning; of calls that begin at one time, in the order of the timeline.
+    for event in sorted(timeline.events, key=lambda event: (event.start, event.index)):
+        tracks.put(event)
+    bars = tracks.bars
     events = [*_processes(timeline), *tracks.names()]
     events += [_call(event, bars[id(event)], zero) for event in timeline.events]
     for number, arrow in enumerate(timeline.arrows, 1):
@@ -51,7 +52,8 @@ def perfetto(timeline: Timeline) -> str:
     )
 
 
-class _Bar(NamedTuple):
+@dataclass
+class _Bar:
     """Where a call is shown: the number of its track, and its beginning and end in nanoseconds."""
 
     track: int
@@ -61,37 +63,53 @@ class _Bar(NamedTuple):
 
 @dataclass
 class _Track:
-    """A row of bars: the end of its last call, and the end of the last bar, which may be later."""
+    """A row of bars: the end of its last call, and the last bar, which may end later."""
 
     number: int
     call_end: int
-    bar_end: int
+    last: _Bar
 
 
 class _Tracks:
     """The threads of all programs, with numbers that are unique in the file."""
 
     def __init__(self) -> None:
+        # The bars of the calls.
+        self.bars: dict[int, _Bar] = {}
         self._tracks: dict[tuple[int, str], list[_Track]] = {}
         self._count = 0
 
-    def put(self, event: Event) -> _Bar:
-        """The place of a call that begins after all calls before it."""
-        tracks = self._tracks.setdefault((event.lane, event.record.get("thread", "")), [])
+    def put(self, event: Event) -> None:
+        """Finds the place of a call that begins after all calls before it."""
+        tracks = self._tracks.setdefault(_track_name(event), [])
         track = next((track for track in tracks if track.call_end <= event.start), None)
         if track is None:
             self._count += 1
-            track = _Track(self._count, event.start, event.start)
+            track = _Track(self._count, event.start, _Bar(self._count, event.start, event.start))
             tracks.append(track)
-        begin = max(event.start, track.bar_end)
-        track.call_end, track.bar_end = event.end, max(event.end, begin + 1)
-        return _Bar(track.number, begin, track.bar_end)
+        begin = max(event.start, track.last.end)
+        track.call_end, track.last = event.end, _Bar(track.number, begin, max(event.end, begin + 1))
+        self.bars[id(event)] = track.last
+        for partner in event.partners:
+            if id(partner) in self.bars:
+                cause, effect = (partner, event) if partner.index < event.index else (event, partner)
+                self._end_after(effect, self.bars[id(cause)].begin)
+
+    def _end_after(self, effect: Event, begin: int) -> None:
+        """The bar of a call that received something ends after the beginning of its cause, if no other bar follows."""
+        bar = self.bars[id(effect)]
+        if any(track.last is bar for track in self._tracks[_track_name(effect)]):
+            bar.end = max(bar.end, begin + 1)
 
     def names(self) -> Iterator[dict[str, Any]]:
         """The events that give the tracks their names."""
         for (lane, name), tracks in self._tracks.items():
             for number, track in enumerate(tracks, 1):
                 yield _metadata("thread_name", lane, track.number, name=name if number == 1 else f"{name} ({number})")
+
+
+def _track_name(event: Event) -> tuple[int, str]:
+    return event.lane, event.record.get("thread", "")
 
 
 def _metadata(kind: str, lane: int, thread: int = 0, **args: Any) -> dict[str, Any]:

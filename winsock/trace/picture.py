@@ -13,7 +13,7 @@ from winsock.command_line import is_same_file, printable, run_command, write_out
 from .mermaid import MAX_CHARACTERS, sequence_diagram
 from .page import page
 from .timeline import Timeline, timeline
-from .trace_arguments import TRACE, TRACE_HELP, failed, read_traces, replaces_trace, write_file
+from .trace_arguments import TRACE, TRACE_HELP, failed, read_traces, replaces_source, replaces_trace, write_file
 from .trace_files import TraceError
 
 _PROG = "python -m winsock.trace picture"
@@ -46,7 +46,11 @@ def _draw(options: argparse.Namespace) -> int:
     if conflict := _conflict(options):
         return failed(_PROG, conflict)
     try:
-        drawn = timeline(read_traces(options.traces), unfinished=True)
+        lanes = read_traces(options.traces)
+        for target in (options.html, options.mermaid):
+            if target and target != "-" and replaces_source(target, lanes):
+                return failed(_PROG, f"{target}: the picture would replace the program; write it to another file")
+        drawn = timeline(lanes, unfinished=True)
         if options.html:
             title = options.title or " and ".join(lane.name for lane in drawn.lanes)
             write_file(options.html, page(drawn, printable(title)).encode())

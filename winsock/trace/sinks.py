@@ -128,6 +128,7 @@ class TextSink:
         # Reentrant: a signal handler may make a Winsock call while its thread writes a line.
         self._lock = threading.RLock()
         self._pid = os.getpid()
+        # The numbers of the call whose line has no end yet, and of all calls that have begun and not returned.
         self._open = 0
         self._begun: set[int] = set()
         self._wall = time.time_ns() - CLOCK()
@@ -135,22 +136,20 @@ class TextSink:
     def begin(self, call: Call, number: int, start: int) -> None:
         if call.name not in MAY_BLOCK:
             return
-        thread = threading.get_ident()
         with self._process_lock():
             self._interrupt()
             self._output.write(f"{self._head(start)}{call.name}({_beginning(call)}")
-            self._open = thread
-            self._begun.add(thread)
+            self._open = number
+            self._begun.add(number)
 
     def end(self, call: Call, number: int, start: int, duration: int, addresses: dict[str, str]) -> None:
-        thread = threading.get_ident()
         outcome = f" raised {printable(raised_text(call.raised))}" if call.raised else f" = {result(call)}"
         took = f" <{duration / 1e9:.6f}>\n"
         line = f"{arguments(call.shown)}){outcome}{took}"
         with self._process_lock():
-            if call.name in MAY_BLOCK and thread in self._begun:
-                self._begun.discard(thread)
-                if self._open == thread:
+            if number in self._begun:
+                self._begun.discard(number)
+                if self._open == number:
                     self._open = 0
                     self._output.write(line.removeprefix(_beginning(call)))
                     return

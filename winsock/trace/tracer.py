@@ -110,7 +110,7 @@ class _Tracer:
             set_last_error(error_of_call)
             return call.result
 
-        return traced_call
+        return _exported(traced_call, name)
 
     def wrap_fd_set(self, function: Callable[[int, Any], None]) -> Callable[[int, Any], None]:
         """FD_SET that reports to the sink when the set is full; the macro reports no error then."""
@@ -128,7 +128,13 @@ class _Tracer:
                 # On Windows, every system call can set it.
                 self._calls.WSASetLastError(error_before)
 
-        return traced_macro
+        return _exported(traced_macro, "FD_SET")
+
+
+def _exported(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The function as one of the module winsock: pickle, and so multiprocessing, finds it there by its name."""
+    function.__module__, function.__qualname__ = "winsock", name
+    return function
 
 
 def _arguments(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

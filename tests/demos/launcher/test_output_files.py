@@ -202,6 +202,10 @@ def test_a_folder_in_the_place_of_a_file_is_one_clear_error(arguments, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_name_that_is_too_long_is_left_to_the_program_that_writes_the_file(tmp_path):
+    check_outputs({"--log": tmp_path / ("long" * 100)}, {})
+
+
 def test_an_output_whose_folder_takes_no_file_is_refused_before_the_work(tmp_path):
     check_folders({"--table": tmp_path / "t.csv", "--picture": None})
     assert not list(tmp_path.iterdir())
