@@ -187,10 +187,13 @@ def test_the_search_puts_a_name_before_longer_ones(hooks: ModuleType) -> None:
         "api.html#recvfrom": "recvfrom",
         "api.html#sockets": "Sockets",
         "x.html#a": "recvs",
+        "api.html#sockaddr": "sockaddr",
+        "api.html#sockaddr_in6": "sockaddr_in6",
+        "api.html#sockaddr_in": "sockaddr_in",
     }
     entries = [{"location": place, "title": title, "boost": 8} for place, title in titles.items()]
     hooks.rank(entries)
-    assert [entry["boost"] for entry in entries] == [8, 2, 8, 8]
+    assert [entry["boost"] for entry in entries] == [8, 2, 8, 8, 8, 0.5, 2]
 
 
 def test_a_diagram_scrolls_in_a_narrow_page_and_its_text_is_not_searched(hooks: ModuleType) -> None:
