@@ -156,16 +156,17 @@ def test_the_table_of_refused_logins_is_what_the_copier_does() -> None:
     said = {}
     for row in rows.splitlines():
         _, codes, action, _ = row.split("|")
-        said |= {code: action for code in re.findall(r"`([a-z]+)`", codes) or ["other"]}
+        said |= dict.fromkeys(re.findall(r"`([a-z]+)`", codes) or ["other"], action)
     assert said.keys() == {*_REFUSALS, "other"}
     for code, action in said.items():
         refusal = refusal_of(code)
+        changed = "`--on-end`" if refusal.outcome is Outcome.ENDED else "waits until the file"
         expected = {
             (60_000, 600_000): "1, 2, 4 … 10 minutes",
             (1000, 16_000): "1, 2, 4 … 16 seconds",
             (1000, 60_000): "1, 2, 4 … 60 seconds",
             (5000, 60_000): "5, 10, 20 … 60 seconds",
-            (LONG_PAUSE_MS, LONG_PAUSE_MS): "`--on-end`" if refusal.outcome is Outcome.ENDED else "waits until the file",
+            (LONG_PAUSE_MS, LONG_PAUSE_MS): changed,
         }[refusal.first_ms, refusal.longest_ms]
         assert expected in action, code
 
