@@ -42,13 +42,14 @@ def test_a_folder_with_a_readme_is_a_section_of_its_own(tmp_path: Path, monkeypa
     for name, text in (
         ("README.md", index),
         ("a.md", ""),
-        ("drills/README.md", "# Drills\n"),
+        ("drills/README.md", "# Drills\n\n[c](3.md), [a](1.md)\n"),
         ("drills/2.md", ""),
         ("drills/1.md", ""),
+        ("drills/3.md", ""),
     ):
         (tmp_path / "notes" / name).write_text(text, encoding="utf-8")
     monkeypatch.setattr(tree, "ROOT", tmp_path)
-    drills = tree.Section("Drills", ["notes/drills/README.md", "notes/drills/1.md", "notes/drills/2.md"])
+    drills = tree.Section("Drills", [f"notes/drills/{name}.md" for name in ("README", "3", "1", "2")])
     assert tree.sections() == [tree.Section("Begin", ["notes/a.md", drills])]
 
 
