@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-from wsproto import frame_protocol
-
 from demos.provider.passwords import Parameters, use_parameters
 from demos.simulation.databases import closing_databases
 from demos.simulation.threads import SimulatedThreads
 from demos.terminal.runtime import randomness, threads
 from winsock.simulation.dispatch import running_process
+
+try:
+    from wsproto import frame_protocol
+except ImportError as problem:
+    raise ImportError('the simulation needs more packages: python -m pip install -e ".[provider,broker]"') from problem
 
 # wsproto masks each frame of a client with random bytes of the system. It uses nothing else of `os`.
 frame_protocol.os = SimpleNamespace(urandom=randomness.token_bytes)  # type: ignore[attr-defined, assignment]

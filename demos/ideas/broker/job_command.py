@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -111,5 +112,6 @@ def main(args: argparse.Namespace) -> int:
     try:
         from demos.ideas.broker.job import BrokerJob
     except ImportError as error:
-        raise ProgramError(str(error)) from None
+        print(f"python -m demos broker: error: {error}", file=sys.stderr)
+        return ProgramError.code
     return run_job(BrokerJob(args))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from textwrap import dedent
 
 from demos.launcher import market_options, option_types
@@ -65,5 +66,6 @@ def main(args: argparse.Namespace) -> int:
     try:
         from demos.ideas.proxy.job import ProxyJob
     except ImportError as error:
-        raise ProgramError(str(error)) from None
+        print(f"python -m demos proxy: error: {error}", file=sys.stderr)
+        return ProgramError.code
     return run_job(ProxyJob(args))
