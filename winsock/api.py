@@ -531,7 +531,8 @@ class Winsock(Protocol):
     def inet_ntoa(self, in_: in_addr | int) -> str:
         """char *inet_ntoa(struct in_addr in);
 
-        Converts an IPv4 address, an in_addr or its number in network byte order, to the text "a.b.c.d".
+        Converts an IPv4 address, an in_addr or its number in network byte order, to the text "a.b.c.d". Does not
+        require WSAStartup.
 
         Errors: none.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-inet_ntoa
@@ -549,8 +550,9 @@ class Winsock(Protocol):
 
         Errors:
             WSAEAFNOSUPPORT: `Family` is neither AF_INET nor AF_INET6.
-            WSAEFAULT: `pAddr` is shorter than an address, or `StringBufSize` exceeds the buffer.
-            WSAEINVAL: `pStringBuf` is None or too small; Windows may report -1073741811 (0xC000000D) instead.
+            WSAEFAULT: `pAddr` is shorter than an address or, on POSIX, None; or `StringBufSize` exceeds the buffer.
+            WSAEINVAL: `pStringBuf` is None or too small or, on Windows, `pAddr` is None; Windows may report -1073741811
+            (0xC000000D) instead.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/ws2tcpip/nf-ws2tcpip-inet_ntop
         """
 
@@ -642,7 +644,8 @@ class Winsock(Protocol):
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.
-            WSAEFAULT: `pSockaddr` is None or too short for its family, or a size exceeds its buffer.
+            WSAEFAULT: `pSockaddr` is None or too short for its family, a size exceeds its buffer, or a name does not
+            fit into its buffer; for the last Windows may report 122 (ERROR_INSUFFICIENT_BUFFER) instead.
             WSAEAFNOSUPPORT (EAI_FAMILY): unknown family.
             WSAHOST_NOT_FOUND (EAI_NONAME): the host has no name and NI_NAMEREQD is set; or both buffers are None.
             WSAEINVAL (EAI_BADFLAGS): a buffer has the size 0, or invalid `Flags`.

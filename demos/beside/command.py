@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 _SOURCES = (".mq5", ".mq4", ".mqh")
 _WIDTHS = (60, 240)
 # A header for Winsock's DLL, which declares its functions.
-_HEADER = re.compile(r'#import\s{1,100}"ws2_32', re.IGNORECASE)
+_HEADER = re.compile(r'^[ \t]*#import\s{1,100}"ws2_32', re.IGNORECASE | re.MULTILINE)
+# A page that a browser has saved as a single file; its lines are encoded.
+_ARCHIVE = re.compile(r"^MIME-Version:.*multipart/related", re.IGNORECASE | re.MULTILINE | re.DOTALL)
 _EXAMPLES = """\
 examples:
   python -m demos beside SignalServer.mq5
@@ -112,6 +114,8 @@ def _matches(args: argparse.Namespace) -> tuple[list[Match], list[Listing]]:
         text = decoded(read_source(args.file))
     except SourceError as error:
         raise ListingError(f"{args.file}: {error}") from error
+    if _ARCHIVE.search(text, 0, 2000):
+        raise ListingError(f"{args.file} is a web archive (MHTML): save the page as HTML")
     listings = listings_in(text, args.file.suffix.lower() in _SOURCES)
     if args.program:
         match = best_match(all_studies()[args.program], listings)

@@ -65,9 +65,12 @@ def matches_in(listings: list[Listing]) -> list[Match]:
     for listing in listings:
         rated = sorted(((_similarity(study, listing), study.name) for study in all_studies().values()), reverse=True)
         (similarity, name), (second, _) = rated[:2]
-        if similarity < _ENOUGH or similarity == second or best.get(name, (0.0,))[0] >= similarity:
+        match = Match(all_studies()[name], listing)
+        # The calls alone do not make a program of the article.
+        if similarity < _ENOUGH or similarity == second or len(match.missing) == match.study.procedures:
             continue
-        best[name] = (similarity, Match(all_studies()[name], listing))
+        if best.get(name, (0.0,))[0] < similarity:
+            best[name] = (similarity, match)
     return [best[name][1] for name in all_studies() if name in best]
 
 

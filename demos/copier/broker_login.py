@@ -15,7 +15,7 @@ from demos.copier.verification import verification
 from demos.wire.mqtt_url import MqttEndpoint
 from demos.wire.tls_contexts import TlsContext
 
-BROKER_PACKAGE = "--broker needs the package paho-mqtt: pip install winsock[broker]"
+BROKER_PACKAGE = '--broker needs the package paho-mqtt: python -m pip install -e ".[broker]"'
 
 
 def broker_verification(endpoint: MqttEndpoint, ca: str, pin: str) -> tuple[TlsContext | None, bytes | None]:

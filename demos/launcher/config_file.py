@@ -106,7 +106,7 @@ def _load(path: Path) -> tuple[str, dict[str, object]]:
         try:
             import tomli as tomllib
         except ImportError:
-            raise ProgramError("--config needs one more package: pip install 'winsock[demos]'") from None
+            raise ProgramError('--config needs one more package: python -m pip install -e ".[demos]"') from None
     try:
         # Some editors put a byte order mark in front of UTF-8.
         text = path.read_bytes().decode("utf-8-sig")

@@ -25,7 +25,7 @@ try:
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 except ImportError as problem:
-    raise ImportError("the provider needs more packages: pip install 'winsock[provider]'") from problem
+    raise ImportError('the provider needs more packages: python -m pip install -e ".[provider]"') from problem
 
 # A clock that is a little behind does not reject a new certificate.
 _BEFORE = timedelta(hours=1)

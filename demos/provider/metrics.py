@@ -18,7 +18,7 @@ try:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
     from prometheus_client.registry import Collector
 except ImportError as problem:
-    raise ImportError("the provider needs more packages: pip install 'winsock[provider]'") from problem
+    raise ImportError('the provider needs more packages: python -m pip install -e ".[provider]"') from problem
 
 METRICS_TYPE = CONTENT_TYPE_LATEST
 

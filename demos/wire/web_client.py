@@ -16,7 +16,7 @@ from demos.wire.web_server import header_text
 try:
     import h11
 except ImportError as problem:
-    raise ImportError("the provider needs more packages: pip install 'winsock[provider]'") from problem
+    raise ImportError('the provider needs more packages: python -m pip install -e ".[provider]"') from problem
 
 MAX_HEAD = 16 * 1024
 MAX_BODY = 1024 * 1024

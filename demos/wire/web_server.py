@@ -23,7 +23,7 @@ from demos.wire.http_hosts import host_of, hosts_of, path_of
 try:
     import h11
 except ImportError as problem:
-    raise ImportError("the provider needs more packages: pip install 'winsock[provider]'") from problem
+    raise ImportError('the provider needs more packages: python -m pip install -e ".[provider]"') from problem
 
 
 class WebLimits(NamedTuple):

@@ -24,7 +24,7 @@ try:
     from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
     from wsproto.frame_protocol import CloseReason, FrameProtocol
 except ImportError as problem:
-    raise ImportError("the provider needs more packages: pip install 'winsock[provider]'") from problem
+    raise ImportError('the provider needs more packages: python -m pip install -e ".[provider]"') from problem
 
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, INVALID_TEXT = 1000, 1001, 1002, 1003, 1007
 POLICY, TOO_LARGE, INTERNAL_ERROR, TRY_AGAIN = 1008, 1009, 1011, 1013

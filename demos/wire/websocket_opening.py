@@ -24,7 +24,7 @@ try:
     from wsproto.connection import CLIENT, SERVER, Connection
     from wsproto.utilities import generate_accept_token
 except ImportError as problem:
-    raise ImportError("the provider needs more packages: pip install 'winsock[provider]'") from problem
+    raise ImportError('the provider needs more packages: python -m pip install -e ".[provider]"') from problem
 
 _KEY_BYTES = 16
 

@@ -170,8 +170,8 @@ def rank(entries: list[dict[str, Any]]) -> None:
     names = {entry["title"].lower() for entry in reference}
     for entry in reference:
         name = entry["title"].lower()
-        if any(name[:length] in names for length in range(1, len(name))):
-            entry["boost"] /= 4
+        # sockaddr_in6 comes after sockaddr_in, and that after sockaddr.
+        entry["boost"] /= 4 ** sum(name[:length] in names for length in range(1, len(name)))
 
 
 @event_priority(100)  # before the plugin writes its index

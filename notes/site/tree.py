@@ -90,7 +90,8 @@ def linked() -> dict[str, str]:
 def sections() -> list[Section]:
     """The headings of notes/README.md with the pages in the tables below them.
 
-    The README.md of a folder below notes/ is a section of its own with the other pages of its folder.
+    The README.md of a folder below notes/ is a section of its own with the other pages of its folder, first those to
+    which it links, in this order.
     """
     found: list[Section] = []
     for title, link in _SECTION.findall((ROOT / "notes" / "README.md").read_text(encoding="utf-8")):
@@ -105,5 +106,6 @@ def sections() -> list[Section]:
 def _folder(readme: str) -> Section:
     text = (ROOT / readme).read_text(encoding="utf-8")
     title = text.partition("\n")[0].lstrip("# ")
-    others = {path.relative_to(ROOT).as_posix() for path in (ROOT / readme).parent.glob("*.md")}
-    return Section(title, [readme, *sorted(others - {readme})])
+    others = {path.relative_to(ROOT).as_posix() for path in (ROOT / readme).parent.glob("*.md")} - {readme}
+    order = [path for path in links(readme) if path in others]
+    return Section(title, [readme, *dict.fromkeys([*order, *sorted(others)])])

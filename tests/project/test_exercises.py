@@ -130,6 +130,14 @@ def test_a_page_has_a_story_a_question_hints_an_answer_and_references(number: in
     assert "- The article, " in text
 
 
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_question_asks_for_a_line_that_only_the_answer_prints(number: int) -> None:
+    # Otherwise a solution without this line would differ from the answer.
+    texts = [set(re.findall(r'print\("([^"]*)', text)) for text in (broken_text(number), answer_text(number))]
+    question = page(number).partition("\n## The question\n")[2].partition("<details")[0]
+    assert bool(texts[1] - texts[0]) == ("prints a line" in " ".join(question.split()))
+
+
 def test_the_list_has_every_exercise_in_order() -> None:
     rows = re.findall(r"^\| (\d+) \| \[(.*?)\]\((.*?)\.md\) \|", PAGES[0].read_text("utf-8"), re.MULTILINE)
     assert rows == [(str(number), exercise.title, exercise.folder) for number, exercise in EXERCISES.items()]

@@ -103,6 +103,13 @@ def by_place(cases: list[Block]) -> list[object]:
     return [pytest.param(case, id=f"{case.place}-{number}") for number, case in enumerate(cases)]
 
 
+def test_a_line_with_two_commands_has_its_form_for_powershell_below_it() -> None:
+    # PowerShell before version 7 does not know &&.
+    for page, note in NOTES.items():
+        for line in re.finditer(r"^    python .* && .*\n\n(.*)", note, re.MULTILINE):
+            assert line[1].startswith("In PowerShell"), (page, line[0])
+
+
 @pytest.mark.parametrize("snippet", by_place(blocks("python")))
 def test_a_snippet_prints_the_output_that_follows_it(snippet: Block) -> None:
     done = python("-X", "utf8", "-c", snippet.text, cwd=ROOT)

@@ -158,6 +158,8 @@ def test_the_files_of_the_steps_are_not_added_to_the_repository() -> None:
     names = [
         "key.pem", "cert.pem", "token.txt", "provider.sqlite", "provider.sqlite-wal", "copier.sqlite.lock",
         "copier.sqlite.dry", "provider.sqlite.old", "backup.sqlite.part", "copier.log", "copier.log.1", "provider.toml",
+        "talk.html", "talk.pcapng", "talk.json", "beside.html", "charts/server.png", "one/client.jsonl",
+        "two/client.jsonl", "trace/network.txt", "signal-7.faults", "results.md", "received.tpl",
     ]  # fmt: skip
     done = subprocess.run([git, "check-ignore", *names], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.split() == names

@@ -42,13 +42,14 @@ def test_a_folder_with_a_readme_is_a_section_of_its_own(tmp_path: Path, monkeypa
     for name, text in (
         ("README.md", index),
         ("a.md", ""),
-        ("drills/README.md", "# Drills\n"),
+        ("drills/README.md", "# Drills\n\n[c](3.md), [a](1.md)\n"),
         ("drills/2.md", ""),
         ("drills/1.md", ""),
+        ("drills/3.md", ""),
     ):
         (tmp_path / "notes" / name).write_text(text, encoding="utf-8")
     monkeypatch.setattr(tree, "ROOT", tmp_path)
-    drills = tree.Section("Drills", ["notes/drills/README.md", "notes/drills/1.md", "notes/drills/2.md"])
+    drills = tree.Section("Drills", [f"notes/drills/{name}.md" for name in ("README", "3", "1", "2")])
     assert tree.sections() == [tree.Section("Begin", ["notes/a.md", drills])]
 
 
@@ -187,10 +188,13 @@ def test_the_search_puts_a_name_before_longer_ones(hooks: ModuleType) -> None:
         "api.html#recvfrom": "recvfrom",
         "api.html#sockets": "Sockets",
         "x.html#a": "recvs",
+        "api.html#sockaddr": "sockaddr",
+        "api.html#sockaddr_in6": "sockaddr_in6",
+        "api.html#sockaddr_in": "sockaddr_in",
     }
     entries = [{"location": place, "title": title, "boost": 8} for place, title in titles.items()]
     hooks.rank(entries)
-    assert [entry["boost"] for entry in entries] == [8, 2, 8, 8]
+    assert [entry["boost"] for entry in entries] == [8, 2, 8, 8, 8, 0.5, 2]
 
 
 def test_a_diagram_scrolls_in_a_narrow_page_and_its_text_is_not_searched(hooks: ModuleType) -> None:

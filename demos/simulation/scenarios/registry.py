@@ -46,7 +46,10 @@ def find_scenario(name: str) -> type[Scenario]:
         return _scenario_of(Path(name))
     if name not in SCENARIOS:
         raise SimulationError(f"no scenario {name!r}: use {', '.join(SCENARIOS)}, or a .py file")
-    module = importlib.import_module(f"demos.simulation.scenarios.{name}")
+    try:
+        module = importlib.import_module(f"demos.simulation.scenarios.{name}")
+    except ModuleNotFoundError as error:
+        raise SimulationError(f'{error}: python -m pip install -e ".[provider,broker]"') from error
     scenario: type[Scenario] = getattr(module, SCENARIOS[name].scenario)
     return scenario
 

@@ -259,6 +259,14 @@ def test_the_text_of_the_page_is_that_of_both_programs(file: Path, tmp_path: Pat
             "is a header, not a program: notes/listing.md compares the article's header with winsock, and "
             "`python -m winsock.doctor layout FILE` checks any header",
         ),
+        (
+            '> #import "ws2_32.dll"\n> int send(uint s,uchar &buf[],int len,int flags);\n',
+            "has no procedures of MQL: FILE must be a listing (.mq5), or the saved article",
+        ),
+        (
+            "MIME-Version: 1.0\nContent-Type: multipart/related;\n\tboundary=x\n\nint OnInit() { }\n",
+            "is a web archive (MHTML): save the page as HTML",
+        ),
         ("nothing", "has no procedures of MQL: FILE must be a listing (.mq5), or the saved article"),
         ("", "has no procedures of MQL: FILE must be a listing (.mq5), or the saved article"),
     ],

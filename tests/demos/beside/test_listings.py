@@ -63,6 +63,9 @@ def test_a_program_that_lacks_a_procedure_and_has_another_one_is_recognized(name
     [
         "int OnInit() { return 0; }\nvoid OnDeinit(const int reason) { }\nvoid OnTick() { Print(1); }\n",
         "int OnInit() { return 0; }\nvoid OnTimer() { }\nvoid CloseClean() { }\n",
+        # The calls of TplClient, in a procedure of another name.
+        "void Mine() { WSAStartup(1); socket(1); htons(1); inet_addr(1); connect(1); ioctlsocket(1); recv(1);\n"
+        "shutdown(1); closesocket(1); WSACleanup(); WSAGetLastError(); WSAErrorDescript(1); MAKEWORD(2, 2); }\n",
         "no code",
         "",
     ],

@@ -271,5 +271,5 @@ def test_an_input_whose_option_is_one_of_the_terminals_is_refused(bench, capsys)
 @pytest.mark.skipif(sys.version_info >= (3, 11), reason="from Python 3.11 on tomllib is part of the standard library")
 def test_without_tomli_the_error_names_the_extra(bench, monkeypatch):
     monkeypatch.setitem(sys.modules, "tomli", None)
-    with pytest.raises(ProgramError, match=r"pip install 'winsock\[demos\]'"):
+    with pytest.raises(ProgramError, match=r'python -m pip install -e "\.\[demos\]"'):
         bench.options("Port = 1")

@@ -43,5 +43,7 @@ def test_without_cryptography_the_command_names_the_extra(tmp_path, capsys, monk
     monkeypatch.delitem(sys.modules, "demos.provider.certificates", raising=False)
     monkeypatch.setitem(sys.modules, "cryptography", None)
     assert run(tmp_path, "localhost") == 2
-    expected = "python -m demos provider: error: the provider needs more packages: pip install 'winsock[provider]'\n"
+    expected = (
+        'python -m demos provider: error: the provider needs more packages: python -m pip install -e ".[provider]"\n'
+    )
     assert capsys.readouterr().err == expected

@@ -249,7 +249,7 @@ def test_missing_packages_are_one_line_and_exit_code_2():
     assert done.returncode == 2
     assert (
         done.stderr
-        == "python -m demos provider: error: the provider needs more packages: pip install 'winsock[provider]'\n"
+        == 'python -m demos provider: error: the provider needs more packages: python -m pip install -e ".[provider]"\n'
     )
 
 

@@ -21,7 +21,7 @@ from winsock_kit import LIMIT_SECONDS
 
 from demos.copier import ack_pace
 from demos.copier.provider_connection import FIRST_WAIT_MS, LONGEST_WAIT_MS, PROVEN_MS
-from demos.copier.refusals import LONG_PAUSE_MS, refusal_of
+from demos.copier.refusals import _REFUSALS, LONG_PAUSE_MS, Outcome, refusal_of
 from demos.provider import clients, fields, login_desk, messages, protocol, session, subscribers_port
 from demos.provider.alerts import AlertLimits
 from demos.provider.guard import Rules
@@ -149,6 +149,26 @@ def test_the_pauses_of_a_subscriber_are_those_of_the_copier() -> None:
                 (LONG_PAUSE_MS, LONG_PAUSE_MS): "stop",
             }[refusal.first_ms, refusal.longest_ms]
             assert expected in action, code
+
+
+def test_the_table_of_refused_logins_is_what_the_copier_does() -> None:
+    [rows] = re.findall(r"^\| code of the error .*\n\| --- .*\n((?:\|.*\n)+)", NOTE, re.MULTILINE)
+    said = {}
+    for row in rows.splitlines():
+        _, codes, action, _ = row.split("|")
+        said |= dict.fromkeys(re.findall(r"`([a-z]+)`", codes) or ["other"], action)
+    assert said.keys() == {*_REFUSALS, "other"}
+    for code, action in said.items():
+        refusal = refusal_of(code)
+        changed = "`--on-end`" if refusal.outcome is Outcome.ENDED else "waits until the file"
+        expected = {
+            (60_000, 600_000): "1, 2, 4 … 10 minutes",
+            (1000, 16_000): "1, 2, 4 … 16 seconds",
+            (1000, 60_000): "1, 2, 4 … 60 seconds",
+            (5000, 60_000): "5, 10, 20 … 60 seconds",
+            (LONG_PAUSE_MS, LONG_PAUSE_MS): changed,
+        }[refusal.first_ms, refusal.longest_ms]
+        assert expected in action, code
 
 
 @pytest.mark.usefixtures("network")
