@@ -126,7 +126,8 @@ def _finish_peers(running: list[RunningPeer], stop: bool) -> str:
         except AssertionError as error:
             failures.append(str(error))
         except Exception as error:  # a defect of the peer or of the simulation: the other peers are reported too
-            failures.append("".join(traceback.format_exception(error, chain=False)))
+            # Its chain ends at the test's own failure, where there is one.
+            failures.append("".join(traceback.format_exception(error, chain=not stop)))
         # Not before: a peer stays in the list when the wait is interrupted, and the fixture stops it.
         del running[0]
     return "\n\n".join(failures)

@@ -199,16 +199,6 @@ def test_the_lines_of_a_library_between_those_of_the_test_are_left_out_of_the_re
     assert len(names) == len(lines)
 
 
-@pytest.mark.posix_only(reason="Windows does not remove the current folder of a process")
-def test_a_test_may_remove_its_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "removed"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    folder.rmdir()
-    opening = line_of(open_datagram_socket, "socket(AF_INET")
-    assert f"{__file__}:{opening} in open_datagram_socket\n" in report_of(open_datagram_socket)
-
-
 def test_the_original_functions_are_back_after_the_block() -> None:
     before = dict(vars(winsock))
     with started():

@@ -143,6 +143,14 @@ def test_a_reset_while_the_peer_sends_is_the_one_that_it_expects() -> None:
         reset(s)
 
 
+def test_a_reset_may_discard_the_data_before_it() -> None:
+    with Peer().accept().send(b"x").expect(b"bye").expect_reset().start() as peer:
+        s = connected(peer)
+        assert receive_all(s, 1) == b"x"
+        send_all(s, b"bye")
+        reset(s)
+
+
 def test_a_peer_repeats_what_it_sends_until_the_reset_that_it_expects() -> None:
     with Peer().accept().send(b"x").wait(0.01).repeat(100_000, last=2).expect_reset().start() as peer:
         s = connected(peer)

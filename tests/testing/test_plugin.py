@@ -698,3 +698,25 @@ def test_it(winsock_started, winsock_peer):
 """)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["KeyError: 'broken'", "step 2, expect(b'GET '): the next bytes are b'POST' *"])
+
+
+@pytest.mark.parametrize("end", ["", "assert not 'a failure of the test'"])
+def test_an_error_inside_a_peer_is_shown_with_its_cause_and_without_the_tests_own_failure(run: Run, end: str) -> None:
+    result = run(f"""
+def finish():
+    try:
+        raise LookupError("the cause")
+    except LookupError:
+        raise KeyError("broken")
+
+def test_it(winsock_started, winsock_peer):
+    peer = winsock_peer(Peer().accept().close())
+    closesocket(connected(peer))
+    peer.finish = finish
+    {end}
+""")
+    result.assert_outcomes(failed=1)
+    report = result.stdout.str()
+    assert "KeyError: 'broken'" in report
+    assert ("LookupError: the cause" in report) is not bool(end)
+    assert report.count("AssertionError: assert not") == bool(end)

@@ -166,7 +166,8 @@ class Peer:
     def expect_reset(self) -> Peer:
         """The other side resets the connection. What it sends before that is ignored.
 
-        The reset may also come while the step before sends: what is left of it is not sent then.
+        The reset may also end the step before this one: what that step has not sent yet is not sent, and what it has
+        not received yet may be lost, because a reset discards it.
         """
         return self._with(steps.ExpectReset())
 
