@@ -161,6 +161,15 @@ def test_a_module_that_is_only_prepared_is_not_loaded(
         pass
 
 
+def test_an_entry_that_only_says_that_it_is_a_module_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Library:
+        __class__ = ModuleType  # type: ignore[assignment]
+
+    monkeypatch.setitem(sys.modules, "library", Library())
+    with started():
+        pass
+
+
 def test_the_threads_of_a_test_are_recorded() -> None:
     assert "in new" in report_of(lambda: Running(new).result())
 

@@ -155,7 +155,8 @@ def _replace_in_modules(replacements: list[tuple[object, object]]) -> None:
     new = {id(old): by for old, by in replacements}
     for module_name, module in list(sys.modules.items()):
         own = module_name.partition(".")[0] in _OWN_PACKAGES and module_name != "winsock"
-        if own or not isinstance(module, ModuleType):
+        # Not isinstance: cffi's objects for libraries, which are entries too, name ModuleType as their class.
+        if own or not issubclass(type(module), ModuleType):
             continue
         # Not vars(module), which would load a module that importlib.util.LazyLoader has only prepared.
         names: dict[str, Any] = vars(ModuleType)["__dict__"].__get__(module)
