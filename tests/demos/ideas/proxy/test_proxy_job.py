@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from contextlib import AbstractContextManager
 
 import pytest
 from job_process_kit import Log, started_job
-from trace_kit import ROOT
 from winsock_kit import LIMIT_SECONDS
 
 from demos.ideas.proxy.job_tally import ProxyTally
@@ -96,14 +94,3 @@ def test_the_lines_of_a_right_result_fit_into_80_columns():
         }
     )
     assert [line for line in text.splitlines() if len(line) > 80] == []
-
-
-@pytest.mark.parametrize("name", ["broker", "proxy"])
-def test_missing_packages_are_one_line_and_exit_code_2(name):
-    program = (
-        "import sys; sys.modules['cryptography'] = None; import demos.__main__ as m; sys.exit(m.main(sys.argv[1:]))"
-    )
-    command = [sys.executable, "-c", program, name, "--duration", "1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    expected = f"python -m demos {name}: error: the provider needs more packages: pip install 'winsock[provider]'\n"
-    assert (done.returncode, done.stderr) == (2, expected)
