@@ -77,13 +77,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         if importlib.util.find_spec(subcommand.module) is None:
             continue
         if name == chosen:
-            try:
-                module = importlib.import_module(subcommand.module)
-            except ImportError as error:
-                if error.name:
-                    raise
-                # The message of a module of the demos that needs another package.
-                parser.exit(2, f"{_PROG} {name}: error: {error}\n")
+            module = importlib.import_module(subcommand.module)
             module.add_parser(subparsers)
             chosen_parser = subparsers.choices[name]
             chosen_parser.set_defaults(main=module.main, usage_error=chosen_parser.error)

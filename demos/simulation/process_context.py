@@ -13,11 +13,6 @@ from demos.simulation.threads import SimulatedThreads
 from demos.terminal.runtime import randomness, threads
 from winsock.simulation.dispatch import running_process
 
-try:
-    from wsproto import frame_protocol
-except ImportError as problem:
-    raise ImportError('the simulation needs more packages: python -m pip install -e ".[provider,broker]"') from problem
-
 # wsproto masks each frame of a client with random bytes of the system. It uses nothing else of `os`.
 # Without the package there are no WebSockets.
 with suppress(ImportError):

@@ -12,7 +12,7 @@ from trace_kit import ROOT, python
         ("cryptography", "provider --demo", "provider"),
         ("cryptography", "proxy", "provider"),
         ("cryptography", "broker", "provider"),
-        ("wsproto", "simulate signal", "provider,broker"),
+        ("wsproto", "simulate provider", "provider"),
         ("paho", "simulate broker", "provider,broker"),
     ],
 )

@@ -110,8 +110,8 @@ def test_the_line_about_an_unknown_scenario_fits_into_80_columns(capsys: pytest.
     [
         (["--help"], 0, "scenarios:\n  agents "),
         (["ticks", *SHORT], 0, "result: all invariants hold\n"),
-        (["provider"], 2, "python -m demos simulate: error: the provider needs more packages: pip install "),
-        (["provider", "--seeds", "1-2", "--processes", "1"], 2, "the provider needs more packages: pip install "),
+        (["provider"], 2, "python -m demos simulate: error: the provider needs more packages: python -m pip "),
+        (["provider", "--seeds", "1-2", "--processes", "1"], 2, "the provider needs more packages: python -m pip "),
     ],
 )
 def test_a_scenario_needs_only_the_packages_of_its_programs(arguments: list[str], code: int, text: str) -> None:
