@@ -13,7 +13,7 @@ from winsock.command_line import printable, run_command, write_output
 from . import comparison
 from .comparison import Comparison, compared, sequences
 from .events import Event
-from .rendering import byte_count, quoted
+from .rendering import byte_count, counted, quoted
 from .timeline import Timeline, timeline
 from .trace_arguments import failed, read_traces
 from .trace_files import TraceError
@@ -92,13 +92,13 @@ def _compare(options: argparse.Namespace) -> int:
                 # The thread may have ended earlier in the other run.
                 equal.append(f"{title}: only in {name}, no call that found something to do")
                 continue
-            found.append((_since_start(events[0], run), [f"{title}: only in {name}, {_calls(len(events))}"]))
+            found.append((_since_start(events[0], run), [f"{title}: only in {name}, {counted(len(events), 'call')}"]))
             continue
         result = compared(one, other)
         unrecorded += result.unrecorded
         if result.parts is None:
             idle = "" if result.equal else " that found something to do"
-            equal.append(f"{title}: equal, {_calls(result.equal)}{idle}")
+            equal.append(f"{title}: equal, {counted(result.equal, 'call')}{idle}")
         else:
             run, longer = (run_a, one) if result.equal < len(one.events) else (run_b, other)
             time = _since_start(longer.events[result.equal], run)
@@ -106,7 +106,7 @@ def _compare(options: argparse.Namespace) -> int:
     reports = ["\n".join(lines) for _, lines in sorted(found, key=lambda report: report[0])]
     if reports:
         reports.insert(0, printable(f"A: {options.a}") + "\n" + printable(f"B: {options.b}"))
-    notes = [f"note: {_calls(unrecorded)} with bytes that were not recorded; these bytes were not compared"]
+    notes = [f"note: {counted(unrecorded, 'call')} with bytes that were not recorded; these bytes were not compared"]
     write_output("\n\n".join([*reports, *(["\n".join(equal)] if equal else []), *(notes if unrecorded else [])]))
     return 1 if found else 0
 
@@ -132,13 +132,9 @@ def _since_start(event: Event, run: Timeline) -> int:
     return event.start - run.events[0].start
 
 
-def _calls(count: int) -> str:
-    return f"{count} call{'' if count == 1 else 's'}"
-
-
 def _report(title: str, one: list[Event], other: list[Event], result: Comparison, context: int) -> Iterator[str]:
     equal = result.equal
-    yield f"{title}: the runs differ after {_calls(equal)}"
+    yield f"{title}: the runs differ after {counted(equal, 'call')}"
     yield ""
     for number in range(max(0, equal - context), equal):
         yield _line(" ", number, one[number])

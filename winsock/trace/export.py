@@ -12,6 +12,7 @@ from winsock.command_line import is_same_file, printable, run_command
 
 from .packets import capture
 from .perfetto import perfetto
+from .rendering import counted
 from .timeline import timeline
 from .trace_arguments import TRACE, TRACE_HELP, failed, read_traces, replaces_source, replaces_trace, write_file
 from .trace_files import TraceError
@@ -74,10 +75,10 @@ def _export(options: argparse.Namespace) -> int:
         if options.pcapng:
             packets = capture(whole)
             _write(options.pcapng, packets.data)
-            _report(f"{_count(packets.packets, 'packet')} written to {options.pcapng}{_left_out(packets.left_out)}")
+            _report(f"{counted(packets.packets, 'packet')} written to {options.pcapng}{_left_out(packets.left_out)}")
         if options.perfetto:
             _write(options.perfetto, perfetto(whole).encode())
-            counts = f"{_count(len(whole.events), 'call')} and {_count(len(whole.arrows), 'arrow')}"
+            counts = f"{counted(len(whole.events), 'call')} and {counted(len(whole.arrows), 'arrow')}"
             _report(f"{counts} written to {options.perfetto}")
     except TraceError as error:
         return failed(_PROG, str(error))
@@ -120,8 +121,4 @@ def _report(text: str) -> None:
 
 
 def _left_out(calls: Counter[str]) -> str:
-    return "".join(f"; {_count(number, 'call')} left out: {reason}" for reason, number in sorted(calls.items()))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return "".join(f"; {counted(number, 'call')} left out: {reason}" for reason, number in sorted(calls.items()))

@@ -17,6 +17,7 @@ from winsock.command_line import printable
 from .live_files import FollowedFile, Program
 from .live_rows import Row
 from .live_watch import Watch
+from .rendering import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -202,15 +203,11 @@ def _head(watch: Watch) -> list[Text]:
 
     programs = watch.programs
     calls, errors = sum(each.calls for each in programs), sum(each.errors for each in programs)
-    head = Text(f"{_count(len(programs), 'program')}  {_count(calls, 'call')}  ", style="bold")
-    head.append(_count(errors, "error"), style="bold red" if errors else "bold")
+    head = Text(f"{counted(len(programs), 'program')}  {counted(calls, 'call')}  ", style="bold")
+    head.append(counted(errors, "error"), style="bold red" if errors else "bold")
     if watch.behind >= 1 << 20:
         head.append(f"  {watch.behind >> 20} MB of traces to read", style="yellow")
     return [head]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _titles(programs: list[Program], columns: int, column: int) -> list[Text]:
@@ -255,12 +252,12 @@ def _now(watch: Watch, columns: int, column: int, most: int) -> list[Text]:
         doing, state = Text("     now ", style="reverse"), Text(" " * _TIME, style="dim")
         for program, does, how in states:
             doing.append(_fitted(does or "", column) + " ")
-            counts = f"{_count(program.calls, 'call')}, {_count(program.errors, 'error')}, {how}"
+            counts = f"{counted(program.calls, 'call')}, {counted(program.errors, 'error')}, {how}"
             state.append(_fitted(counts, column) + " ")
         return [doing, state, *absent[:most]]
     lines = []
     for program, does, how in states:
-        counts = f"{_count(program.calls, 'call')}, {_count(program.errors, 'error')}"
+        counts = f"{counted(program.calls, 'call')}, {counted(program.errors, 'error')}"
         what = f"{how}, {does}" if does else how
         lines.append(Text(_fitted(f"{_name(program)}: {counts}, {what}", column + _TIME)))
     lines += absent

@@ -12,6 +12,7 @@ from winsock.command_line import is_same_file, printable, run_command, write_out
 
 from .mermaid import MAX_CHARACTERS, sequence_diagram
 from .page import page
+from .rendering import counted
 from .timeline import Timeline, timeline
 from .trace_arguments import TRACE, TRACE_HELP, failed, read_traces, replaces_source, replaces_trace, write_file
 from .trace_files import TraceError
@@ -65,7 +66,7 @@ def _draw(options: argparse.Namespace) -> int:
     files = " and ".join(str(name) for name in (options.html, options.mermaid) if name and name != "-")
     calls = sum(event.count for event in drawn.events)
     counts = ((len(drawn.lanes), "program"), (calls, "call"), (len(drawn.arrows), "arrow"))
-    summary = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+    summary = ", ".join(counted(number, noun) for number, noun in counts)
     print(printable(f"{summary}; written to {files}" if files else summary), file=sys.stderr)
     if hint := _hint(drawn):
         print(hint, file=sys.stderr)

@@ -13,7 +13,7 @@ from winsock.symbols import error_name
 from .calls import CODES, Call, Shown, failed
 from .readers import host
 
-__all__ = ["arguments", "byte_count", "json_result", "quoted", "result", "value"]
+__all__ = ["arguments", "byte_count", "counted", "json_result", "quoted", "result", "value"]
 
 _ESCAPES = {0: "\\0", 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\"}
 # The digits after an escape sequence that C would read as part of it, or a reader could: then the byte is written as
@@ -34,7 +34,12 @@ def quoted(raw: bytes, more: bool = False) -> str:
 
 def byte_count(count: int) -> str:
     """A number of bytes with the noun."""
-    return f"{count} byte{'' if count == 1 else 's'}"
+    return counted(count, "byte")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural unless the number is 1."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def value(shown: Shown, reference: bool = False) -> str:
